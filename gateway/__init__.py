@@ -1,0 +1,1 @@
+"""HTTP. Knows Starlette; stands on engine (its vLLM-free names) and parsers."""
