@@ -1,0 +1,52 @@
+"""What runs before the first user does, so that no user pays for a compile or a cold cache."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+
+from engine.types import ChatInput, Engine, Generation, Prompt, Sampling
+
+
+async def warm_up(
+    engine: Engine, chats: Sequence[ChatInput], *, batch: int, max_tokens: int
+) -> Mapping[str, float]:
+    """Run every chat streamed and whole, then `batch` of them at once.
+
+    Args:
+        engine: running, and used by nobody else yet.
+        chats: one for every template and position of the switch.
+        batch: how many requests run at once; 0 for as many as the engine runs.
+        max_tokens: how long each reply is.
+
+    Returns:
+        What each step took, in seconds.
+
+    Raises:
+        EngineError: the engine can't do what users will ask of it.
+    """
+    seconds = {}
+    started = time.perf_counter()
+    prompts = [await engine.render_chat(chat) for chat in chats]
+    prompts = prompts or [await engine.render_text("Hello")]
+    seconds["render"] = time.perf_counter() - started
+    for step, incremental in (("stream", True), ("whole", False)):
+        started = time.perf_counter()
+        for number, prompt in enumerate(prompts):
+            await _run(engine, f"warmup-{step}-{number}", prompt, max_tokens, incremental)
+        seconds[step] = time.perf_counter() - started
+    started = time.perf_counter()
+    async with asyncio.TaskGroup() as group:
+        for number in range(batch or engine.max_num_seqs):
+            prompt = prompts[number % len(prompts)]
+            group.create_task(_run(engine, f"warmup-batch-{number}", prompt, max_tokens, True))
+    seconds["batch"] = time.perf_counter() - started
+    return seconds
+
+
+async def _run(
+    engine: Engine, name: str, prompt: Prompt, max_tokens: int, incremental: bool
+) -> None:
+    sampling = Sampling(max_tokens=max_tokens, temperature=1.0, ignore_eos=True)
+    async with engine.submit(Generation(name, prompt, sampling, incremental)) as deltas:
+        async for _ in deltas:
+            pass
