@@ -1,0 +1,90 @@
+"""The application: routes, middleware, errors and lifespan on one screen."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from engine.errors import EngineError
+from gateway.chat import ChatCompletions
+from gateway.completions import Completions
+from gateway.config import Config
+from gateway.context import context_of
+from gateway.errors import ApiError, as_api_error
+from gateway.life import Life
+from gateway.middleware import PROBES, ApiKeys, BodyLimit, Books
+from gateway.models import Models
+from gateway.probes import Probes
+
+
+def create_app(config: Config, life: Life, api_keys: Sequence[bytes]) -> ASGIApp:
+    """The gateway as an ASGI application.
+
+    Args:
+        config: the configuration.
+        life: the engine's life; the application's lifespan runs it.
+        api_keys: SHA-256 digests of the keys that are let in; none lets everybody in.
+    """
+    models, probes = Models(config, life), Probes(config, life)
+    routes = [
+        Route("/v1/chat/completions", ChatCompletions(config, life), methods=["POST"]),
+        Route("/v1/completions", Completions(config, life), methods=["POST"]),
+        Route("/v1/models", models.all),
+        Route("/v1/models/{id:path}", models.one),
+        Route("/live", probes.live),
+        Route("/ready", probes.ready),
+        Route("/health", probes.health),
+        Route("/version", probes.version),
+        Route("/metrics", probes.metrics),
+    ]
+    open_paths = PROBES | {"/metrics"} if config.metrics.public else PROBES
+    middleware = [
+        Middleware(ApiKeys, digests=api_keys, open_paths=open_paths),
+        Middleware(BodyLimit, limit=config.server.max_body_bytes),
+    ]
+    if config.server.cors_origins:
+        cors = Middleware(
+            CORSMiddleware,
+            allow_origins=config.server.cors_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["*"],
+            expose_headers=["x-request-id", "x-thinkgate-reasoning", "x-thinkgate-warning"],
+        )
+        middleware.insert(0, cors)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(life.run())
+            yield
+            life.stop()
+
+    app = Starlette(
+        routes=routes,
+        middleware=middleware,
+        exception_handlers=dict.fromkeys((ApiError, EngineError, HTTPException, Exception), _tell),
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False
+    known = frozenset(route.path for route in routes)
+
+    def route_of(path: str) -> str:
+        if path.startswith("/v1/models/"):
+            return "/v1/models/{id}"
+        return path if path in known else "unknown"
+
+    return Books(app, route_of, log=config.logging.access)
+
+
+async def _tell(request: Request, error: Exception) -> Response:
+    told = as_api_error(error)
+    context_of(request.scope).error_code = told.code
+    return told.response()

@@ -1,0 +1,104 @@
+"""Deltas to server-sent events."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+
+from sse_starlette import EventSourceResponse
+from sse_starlette.sse import AppStatus
+from starlette.types import Message, Send
+
+from engine.errors import EngineError
+from engine.types import Delta
+from gateway import metrics
+from gateway.context import RequestContext
+from gateway.errors import as_api_error
+from gateway.exchange import Exchange
+from gateway.schema import StreamOptions
+from gateway.wire import DONE, Dialect
+
+# Importing sse_starlette makes SIGTERM cut every stream; draining is our business (life.py).
+AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]
+
+_PING = b": ping\n\n"
+
+
+class EventStream(EventSourceResponse):
+    """Sends frames that are ready to be sent, and a comment when there were none for a while.
+
+    The library's own ping comes at fixed times whatever else is sent, and its timeout around
+    each send costs more than the send.
+
+    Args:
+        frames: whole frames, each ending with an empty line.
+        headers: beside those of every stream.
+        ping_seconds: how long it may be silent.
+    """
+
+    def __init__(
+        self, frames: AsyncIterator[bytes], headers: Mapping[str, str], ping_seconds: float
+    ) -> None:
+        super().__init__(
+            frames, headers={"Cache-Control": "no-cache", **headers}, ping=ping_seconds
+        )
+        self._last_sent = time.monotonic()
+
+    async def _send_with_timeout(self, send: Send, message: Message) -> None:
+        self._last_sent = time.monotonic()
+        await send(message)
+
+    async def _ping(self, send: Send) -> None:
+        while self.active:
+            silent = time.monotonic() - self._last_sent
+            if silent < self.ping_interval:
+                await asyncio.sleep(self.ping_interval - silent)
+                continue
+            async with self._send_lock:
+                message = {"type": "http.response.body", "body": _PING, "more_body": True}
+                await self._send_with_timeout(send, message)
+
+
+async def frames(
+    deltas: AsyncIterator[Delta],
+    exchange: Exchange,
+    dialect: Dialect,
+    options: StreamOptions,
+    watch: metrics.Stopwatch,
+    context: RequestContext,
+) -> AsyncIterator[bytes]:
+    """A stream's frames, one for each delta that adds something.
+
+    After an error of the engine the stream ends without `[DONE]`: nothing that was sent so far
+    can be mistaken for a whole reply.
+    """
+    opened: set[int] = set()
+    try:
+        async for delta in deltas:
+            index, reply = delta.index, exchange.replies[delta.index]
+            over = reply.finish_reason is not None
+            piece = exchange.feed(delta)
+            if over:
+                continue
+            watch.tick(index, reply)
+            usage = exchange.usage() if options.continuous_usage_stats else None
+            frame = b""
+            if index not in opened:
+                opened.add(index)
+                frame = dialect.open_frame(index)
+            if piece.thinking or piece.answer:
+                frame += dialect.piece_frames(index, piece, usage)
+            if reply.finish_reason:
+                frame += dialect.finish_frame(index, reply, usage)
+            if frame:
+                yield frame
+            if exchange.done:
+                break
+    except EngineError as error:
+        told = as_api_error(error)
+        context.error_code = told.code
+        metrics.STREAM_ERRORS.labels(told.code or told.kind).inc()
+        yield b"data: " + told.body() + b"\n\n"
+        return
+    if options.include_usage:
+        yield dialect.usage_frame(exchange.usage())
+    yield DONE

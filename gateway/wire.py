@@ -1,0 +1,226 @@
+"""Replies to OpenAI's JSON: the only place that makes response bodies and stream frames.
+
+A frame's head and tail are built once a request; for each delta only its text is escaped.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from gateway.exchange import Usage
+from gateway.reply import Piece, Reply
+
+DONE = b"data: [DONE]\n\n"
+FIELDS = {
+    "both": ("reasoning_content", "reasoning"),
+    "reasoning_content": ("reasoning_content",),
+    "reasoning": ("reasoning",),
+}
+"""`[thinking] field`: the names under which thinking is sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What every chunk of a response repeats.
+
+    Attributes:
+        id: `chatcmpl-…` or `cmpl-…`.
+        created: seconds since the epoch.
+        model: the model's canonical name.
+    """
+
+    id: str
+    created: int
+    model: str
+
+
+class Dialect(ABC):
+    """One route's shapes.
+
+    Args:
+        identity: what every chunk repeats.
+        thinking_fields: the names under which thinking is sent.
+        show_thinking: whether whole replies name the thinking fields at all.
+        with_usage: a stream's chunks carry `usage`, null but on the last one.
+    """
+
+    object: str
+    chunk_object: str
+
+    def __init__(
+        self,
+        identity: Identity,
+        thinking_fields: Sequence[str],
+        *,
+        show_thinking: bool,
+        with_usage: bool,
+    ) -> None:
+        self._identity = identity
+        self._fields = thinking_fields
+        self._show_thinking = show_thinking
+        self._with_usage = with_usage
+        head = orjson.dumps(
+            {
+                "id": identity.id,
+                "object": self.chunk_object,
+                "created": identity.created,
+                "model": identity.model,
+            }
+        )
+        self._head = b"data: " + head[:-1] + b',"choices":['
+        self._keys = [orjson.dumps(field) + b":" for field in thinking_fields]
+
+    @abstractmethod
+    def open_frame(self, index: int) -> bytes:
+        """What a choice's first chunk says before any text; may be nothing."""
+
+    @abstractmethod
+    def piece_frames(self, index: int, piece: Piece, usage: Usage | None) -> bytes:
+        """Thinking and answer, each in a chunk of its own; `usage` where it is continuous."""
+
+    @abstractmethod
+    def finish_frame(self, index: int, reply: Reply, usage: Usage | None) -> bytes:
+        """A choice's last chunk."""
+
+    @abstractmethod
+    def _choice(self, index: int, reply: Reply, text: Piece) -> dict[str, Any]:
+        """A whole reply."""
+
+    def usage_frame(self, usage: Usage) -> bytes:
+        """The chunk without choices that ends a stream with `include_usage`."""
+        return self._head + b'],"usage":' + orjson.dumps(usage_json(usage)) + b"}\n\n"
+
+    def whole(self, replies: Sequence[Reply], texts: Sequence[Piece], usage: Usage) -> bytes:
+        """The body of a response that is not streamed."""
+        choices = [
+            self._choice(index, reply, text)
+            for index, (reply, text) in enumerate(zip(replies, texts, strict=True))
+        ]
+        return orjson.dumps(
+            {
+                "id": self._identity.id,
+                "object": self.object,
+                "created": self._identity.created,
+                "model": self._identity.model,
+                "choices": choices,
+                "usage": usage_json(usage),
+            }
+        )
+
+    def _tail(self, usage: Usage | None) -> bytes:
+        if not self._with_usage:
+            return b"]}\n\n"
+        if usage is None:
+            return b'],"usage":null}\n\n'
+        return b'],"usage":' + orjson.dumps(usage_json(usage)) + b"}\n\n"
+
+    def _thinking(self, text: str) -> bytes:
+        escaped = orjson.dumps(text)
+        return b",".join(key + escaped for key in self._keys)
+
+    def _thinking_fields(self, text: str) -> dict[str, str | None]:
+        return dict.fromkeys(self._fields, text or None) if self._show_thinking else {}
+
+
+class ChatDialect(Dialect):
+    """`POST /v1/chat/completions`."""
+
+    object = "chat.completion"
+    chunk_object = "chat.completion.chunk"
+
+    def open_frame(self, index: int) -> bytes:
+        """The role."""
+        return self._chunk(index, b'"role":"assistant","content":""', None)
+
+    def piece_frames(self, index: int, piece: Piece, usage: Usage | None) -> bytes:
+        """See `Dialect.piece_frames`."""
+        frames = b""
+        if piece.thinking:
+            frames = self._chunk(index, self._thinking(piece.thinking), usage)
+        if piece.answer:
+            frames += self._chunk(index, b'"content":' + orjson.dumps(piece.answer), usage)
+        return frames
+
+    def finish_frame(self, index: int, reply: Reply, usage: Usage | None) -> bytes:
+        """See `Dialect.finish_frame`."""
+        choice = b'{"index":%d,"delta":{},"logprobs":null,"finish_reason":%s,"stop_reason":%s}' % (
+            index,
+            orjson.dumps(reply.finish_reason),
+            orjson.dumps(reply.stop_reason),
+        )
+        return self._head + choice + self._tail(usage)
+
+    def _chunk(self, index: int, delta: bytes, usage: Usage | None) -> bytes:
+        choice = b'{"index":%d,"delta":{%s},"logprobs":null,"finish_reason":null}' % (index, delta)
+        return self._head + choice + self._tail(usage)
+
+    def _choice(self, index: int, reply: Reply, text: Piece) -> dict[str, Any]:
+        return {
+            "index": index,
+            "message": {
+                "role": "assistant",
+                "content": text.answer,
+                "refusal": None,
+                **self._thinking_fields(text.thinking),
+            },
+            "logprobs": None,
+            "finish_reason": reply.finish_reason,
+            "stop_reason": reply.stop_reason,
+        }
+
+
+class CompletionDialect(Dialect):
+    """`POST /v1/completions`; thinking goes into the choice, beside its text."""
+
+    object = "text_completion"
+    chunk_object = "text_completion"
+
+    def open_frame(self, index: int) -> bytes:
+        """Nothing: completions have no roles."""
+        return b""
+
+    def piece_frames(self, index: int, piece: Piece, usage: Usage | None) -> bytes:
+        """See `Dialect.piece_frames`."""
+        frames = b""
+        if piece.thinking:
+            frames = self._chunk(index, b'"text":"",' + self._thinking(piece.thinking), usage)
+        if piece.answer:
+            frames += self._chunk(index, b'"text":' + orjson.dumps(piece.answer), usage)
+        return frames
+
+    def finish_frame(self, index: int, reply: Reply, usage: Usage | None) -> bytes:
+        """See `Dialect.finish_frame`."""
+        choice = b'{"index":%d,"text":"","logprobs":null,"finish_reason":%s,"stop_reason":%s}' % (
+            index,
+            orjson.dumps(reply.finish_reason),
+            orjson.dumps(reply.stop_reason),
+        )
+        return self._head + choice + self._tail(usage)
+
+    def _chunk(self, index: int, fields: bytes, usage: Usage | None) -> bytes:
+        choice = b'{"index":%d,%s,"logprobs":null,"finish_reason":null}' % (index, fields)
+        return self._head + choice + self._tail(usage)
+
+    def _choice(self, index: int, reply: Reply, text: Piece) -> dict[str, Any]:
+        return {
+            "index": index,
+            "text": text.answer,
+            **self._thinking_fields(text.thinking),
+            "logprobs": None,
+            "finish_reason": reply.finish_reason,
+            "stop_reason": reply.stop_reason,
+        }
+
+
+def usage_json(usage: Usage) -> dict[str, Any]:
+    """`usage` as OpenAI writes it."""
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+    }
