@@ -34,11 +34,17 @@ def platform_defaults() -> dict[str, object]:
     """Return the engine arguments that the installed build of vLLM needs, if any.
 
     On the CPU build `gpu_memory_utilization` means main memory, and vLLM's own default is
-    refused as soon as another process holds some of it.
+    refused as soon as another process holds some of it. Chunked prefill is off there, because a
+    request with a seed whose prefill is split kills the engine: vLLM 0.32 rewinds the random
+    generator by its offset, which generators on a CPU do not have.
     """
     if not _is_cpu_build():
         return {}
-    return {"gpu_memory_utilization": 0.4, "kv_cache_memory_bytes": 1 << 30}
+    return {
+        "enable_chunked_prefill": False,
+        "gpu_memory_utilization": 0.4,
+        "kv_cache_memory_bytes": 1 << 30,
+    }
 
 
 def engine_arguments(

