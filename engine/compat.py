@@ -35,6 +35,7 @@ _NAMES = (
 _PARAMETERS = {
     "vllm.v1.engine.async_llm:AsyncLLM.add_request": {"request_id", "prompt", "params"},
     "vllm.v1.engine.async_llm:AsyncLLM.abort": {"request_id", "internal"},
+    "vllm.v1.engine.async_llm:AsyncLLM.shutdown": {"timeout"},
 }
 
 

@@ -32,6 +32,9 @@ from engine.types import ChatInput, Delta, Generation, Prompt, Sampling
 
 _log = logging.getLogger("thinkgate.engine")
 
+_SHUTDOWN_SECONDS = 3.0
+"""How long the engine's processes may take to leave by themselves before they are killed."""
+
 
 class VllmEngine:
     """Owns one engine: `async with` starts and stops it.
@@ -66,7 +69,7 @@ class VllmEngine:
     ) -> None:
         if self._aborts:
             await asyncio.wait(self._aborts)
-        await asyncio.to_thread(self._llm.shutdown)
+        await asyncio.to_thread(self._llm.shutdown, timeout=_SHUTDOWN_SECONDS)
 
     def _start(self) -> None:
         compat.check()
@@ -81,7 +84,8 @@ class VllmEngine:
             )
             self._renderer = ChatRenderer(self._llm, self._templates)
         except Exception as error:
-            raise EngineStartError(f"{type(error).__name__}: {error}") from error
+            cause = " ".join(str(error).split())  # on one line, for the log
+            raise EngineStartError(f"{type(error).__name__}: {cause}") from error
         self._defaults = config.model_config.get_diff_sampling_param()
 
     @property

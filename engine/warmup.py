@@ -35,12 +35,21 @@ async def warm_up(
             await _run(engine, f"warmup-{step}-{number}", prompt, max_tokens, incremental)
         seconds[step] = time.perf_counter() - started
     started = time.perf_counter()
-    async with asyncio.TaskGroup() as group:
-        for number in range(batch or engine.max_num_seqs):
-            prompt = prompts[number % len(prompts)]
-            group.create_task(_run(engine, f"warmup-batch-{number}", prompt, max_tokens, True))
+    await _run_batch(engine, prompts, batch or engine.max_num_seqs, max_tokens)
     seconds["batch"] = time.perf_counter() - started
     return seconds
+
+
+async def _run_batch(
+    engine: Engine, prompts: Sequence[Prompt], size: int, max_tokens: int
+) -> None:
+    try:
+        async with asyncio.TaskGroup() as group:
+            for number in range(size):
+                prompt = prompts[number % len(prompts)]
+                group.create_task(_run(engine, f"warmup-batch-{number}", prompt, max_tokens, True))
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from failures
 
 
 async def _run(

@@ -1,1 +1,3 @@
 """HTTP. Knows Starlette; stands on engine (its vLLM-free names) and parsers."""
+
+__version__ = "0.1.0"

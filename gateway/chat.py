@@ -29,7 +29,7 @@ class ChatCompletions:
             check_limit(body, engine)
             plan = model.plan(body, reasoning)
             prompt = await engine.render_chat(plan.chat)
-            inside = model.chat_inside(prompt, reasoning.switch)
+            inside = model.inside(prompt, reasoning.switch)
             prepared = Prepared(body, reasoning, plan.warning, [(prompt, inside)])
             delivery = prepare_delivery(prepared, ChatDialect, self._config, self._life, context)
             await delivery.run(engine, scope, receive, send)

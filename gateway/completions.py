@@ -34,7 +34,7 @@ class Completions:
                 body,
                 reasoning,
                 "" if reasoning.switch is None else _WARNING,
-                [(prompt, model.inside(prompt)) for prompt in prompts],
+                [(prompt, model.inside(prompt, None)) for prompt in prompts],
             )
             delivery = prepare_delivery(
                 prepared, CompletionDialect, self._config, self._life, context

@@ -20,11 +20,13 @@ _REFUSED_EVERYWHERE: Mapping[str, tuple[object, ...]] = {
     "allowed_token_ids": (None,),
     "bad_words": (None, []),
     "best_of": (None, 1),
+    "cache_salt": (None,),
     "echo": (None, False),
     "include_stop_str_in_output": (None, False),
     "length_penalty": (None, 1),
-    "logprobs": (None, False),
+    "logprob_token_ids": (None, []),
     "min_tokens": (None, 0),
+    "priority": (None, 0),
     "prompt_embeds": (None,),
     "prompt_logprobs": (None,),
     "repetition_detection": (None,),
@@ -40,6 +42,7 @@ _REFUSED_EVERYWHERE: Mapping[str, tuple[object, ...]] = {
     "truncate_prompt_tokens": (None,),
     "use_beam_search": (None, False),
     "vllm_xargs": (None, {}),
+    "watermarking": (None, False),
 }
 _REFUSED_IN_CHAT: Mapping[str, tuple[object, ...]] = {
     "add_generation_prompt": (None, True),
@@ -49,12 +52,25 @@ _REFUSED_IN_CHAT: Mapping[str, tuple[object, ...]] = {
     "documents": (None, []),
     "function_call": (None, "none"),
     "functions": (None, []),
+    "logprobs": (None, False),
     "modalities": (None, ["text"]),
     "tool_choice": (None, "none", "auto"),
-    "tools": (None,),
+    "tools": (None, []),
     "web_search_options": (None,),
 }
+_REFUSED_IN_COMPLETIONS: Mapping[str, tuple[object, ...]] = {
+    "add_special_tokens": (None, True),
+    "logprobs": (None,),  # here 0 asks for the sampled token's
+}
 """Fields that are not supported yet, and the values with which they change nothing."""
+
+_WITHOUT_EFFECT = frozenset(
+    {
+        *("metadata", "parallel_tool_calls", "prompt_cache_key", "safety_identifier"),
+        *("service_tier", "store", "user"),
+    }
+)
+"""Fields of OpenAI's that change nothing about an answer here, so even `strict` lets them pass."""
 
 _RESERVED_VARIABLES = frozenset(
     {
@@ -64,7 +80,9 @@ _RESERVED_VARIABLES = frozenset(
     }
 )
 """Arguments of the renderer that go by the same road as a chat template's variables."""
-_PATH = re.compile(r" - at `(?:key in )?\$?\.?(.*)`$")
+_LONGEST_NAME = 64
+_PATH = re.compile(r" - at `(?:key in )?\$?\.?(.*?)(?:\[\.\.\.\])?`$")
+_WITH_VALUE = re.compile(r"^(Invalid (?:enum )?value) .*(?= - at `)", re.DOTALL)
 
 
 def decode_chat(body: bytes, limits: LimitsConfig) -> ChatBody:
@@ -88,7 +106,9 @@ def decode_completion(body: bytes, limits: LimitsConfig) -> CompletionBody:
     Raises:
         BadRequest: it is not JSON, or a field is wrong; names the field.
     """
-    completion = _decode(body, CompletionBody, _REFUSED_EVERYWHERE, limits)
+    completion = _decode(
+        body, CompletionBody, {**_REFUSED_EVERYWHERE, **_REFUSED_IN_COMPLETIONS}, limits
+    )
     _cap(len(completion.prompts()), limits.max_prompts, "prompt", "prompts")
     return completion
 
@@ -104,9 +124,9 @@ def _decode(
         if fields.get(name) not in neutral:
             raise BadRequest(f"{name} is not supported yet.", name)
     if limits.strict:
-        unknown = fields.keys() - set(kind.__struct_fields__) - refused.keys()
+        unknown = fields.keys() - {*kind.__struct_fields__, *refused, *_WITHOUT_EFFECT}
         if unknown:
-            name = min(unknown)
+            name = min(unknown)[:_LONGEST_NAME]
             raise BadRequest(f"Unknown field: {name}.", name)
     try:
         decoded = msgspec.convert(fields, kind)
@@ -130,7 +150,11 @@ def _json_object(body: bytes) -> dict[str, Any]:
 
 
 def _bad_field(message: str) -> BadRequest:
-    """msgspec's "Expected `int`, got `str` - at `$.max_tokens`" as an error of the field."""
+    """msgspec's "Expected `int`, got `str` - at `$.max_tokens`" as an error of the field.
+
+    "Invalid enum value 'x'" must not repeat what was sent.
+    """
+    message = _WITH_VALUE.sub(r"\1", message)
     found = _PATH.search(message)
     if found is None:
         field = re.search(r"field `(\w+)`", message)

@@ -104,7 +104,7 @@ async def _submitted(
             yield streams[0]
             return
         n = generations[0].sampling.n
-        queue: asyncio.Queue[Delta | EngineError | None] = asyncio.Queue()
+        queue: asyncio.Queue[Delta | Exception | None] = asyncio.Queue()
         pumps = [
             asyncio.get_running_loop().create_task(_pump(stream, number * n, queue))
             for number, stream in enumerate(streams)
@@ -118,24 +118,24 @@ async def _submitted(
 
 
 async def _pump(
-    stream: AsyncIterator[Delta], shift: int, queue: "asyncio.Queue[Delta | EngineError | None]"
+    stream: AsyncIterator[Delta], shift: int, queue: "asyncio.Queue[Delta | Exception | None]"
 ) -> None:
     try:
         async for delta in stream:
             queue.put_nowait(replace(delta, index=delta.index + shift))
-    except EngineError as error:
+    except Exception as error:
         queue.put_nowait(error)
     queue.put_nowait(None)
 
 
 async def _merged(
-    queue: "asyncio.Queue[Delta | EngineError | None]", streams: int
+    queue: "asyncio.Queue[Delta | Exception | None]", streams: int
 ) -> AsyncIterator[Delta]:
     while streams:
         match await queue.get():
             case None:
                 streams -= 1
-            case EngineError() as error:
+            case Exception() as error:
                 raise error
             case Delta() as delta:
                 yield delta

@@ -99,10 +99,6 @@ class ModelNotFound(ApiError):
         )
 
 
-class ClientGone(Exception):
-    """The client closed the connection: there is nobody to answer."""
-
-
 def as_api_error(error: Exception) -> ApiError:
     """What a client is told of `error`, whatever it is."""
     match error:

@@ -8,12 +8,11 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from importlib.metadata import version
 
 from engine.errors import EngineError
 from engine.types import ChatInput, Engine, Message
 from engine.warmup import warm_up
-from gateway import metrics
+from gateway import __version__, metrics
 from gateway.admission import Admission
 from gateway.config import Config
 from gateway.reasoning import Reasoning
@@ -91,14 +90,16 @@ class Life:
                 await self._drain(engine)
         except EngineError as error:
             log.error("the engine could not start: %s", error)
-            self.admission.status = "dead"
-            self.exit_code = EXIT_NOT_STARTED
+            self._fail(EXIT_NOT_STARTED)
+        except Exception:
+            log.exception("the gateway failed")
+            self._fail(EXIT_NOT_STARTED)
         finally:
             self.ended.set()
 
     async def _prepare(self, engine: Engine) -> None:
         self.admission.status = "warming"
-        metrics.BUILD.labels(version("thinkgate"), engine.version).set(1)
+        metrics.BUILD.labels(__version__, engine.version).set(1)
         self._model = await probe(engine, self._config)
         warmup = self._config.warmup
         if not warmup.enabled:
@@ -131,8 +132,7 @@ class Life:
     async def _drain(self, engine: Engine) -> None:
         if engine.dead:
             log.error("the engine has died")
-            self.exit_code = EXIT_ENGINE_DIED
-            self.admission.status = "dead"
+            self._fail(EXIT_ENGINE_DIED)
         else:
             self.admission.status = "draining"
             log.info("draining %d requests", self.admission.running)
@@ -141,6 +141,10 @@ class Life:
                 self.exit_code = EXIT_ENGINE_DIED
             engine.stop_all()
         await self._quiet(None, _LAST_WORDS_SECONDS)
+
+    def _fail(self, exit_code: int) -> None:
+        self.admission.status = "dead"
+        self.exit_code = exit_code
 
     async def _quiet(self, engine: Engine | None, seconds: float) -> None:
         """Wait until no request runs, for at most `seconds`, or until `engine` is dead."""

@@ -19,7 +19,6 @@ _GAPS = (0.0005, 0.001, 0.002, 0.004, 0.006, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25
 
 REQUESTS = Counter("gateway_requests", "Requests answered", ["route", "method", "status", "stream"])
 IN_FLIGHT = Gauge("gateway_requests_in_flight", "Requests being answered", ["route"])
-QUEUE_DEPTH = Gauge("gateway_queue_depth", "Requests waiting for a slot")
 REJECTIONS = Counter("gateway_rejections", "Requests turned away", ["reason"])
 DISCONNECTS = Counter("gateway_client_disconnects", "Clients gone before their answer was")
 ABORTS = Counter("gateway_engine_aborts", "Engine requests ended before their time", ["reason"])

@@ -173,8 +173,4 @@ class BodyLimit:
         await self._app(scope, receive_counted, send)
 
     def _too_big(self) -> ApiError:
-        return ApiError(
-            413,
-            f"The body is larger than {self._limit} bytes.",
-            headers={"Connection": "close"},
-        )
+        return ApiError(413, f"The body is larger than {self._limit} bytes.")

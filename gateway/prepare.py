@@ -57,9 +57,10 @@ def resolve_reasoning(body: Body, scope: Scope, config: Config) -> Reasoning:
     model = split_model(body.model or config.model.names[0])
     if model.name not in config.model.names:
         raise ModelNotFound(config.model.names)
+    query = QueryParams(scope["query_string"])
     around = Surroundings(
-        query=QueryParams(scope["query_string"]),
-        header=Headers(scope=scope).get("x-reasoning"),
+        query={name: query.getlist(name) for name in query},
+        header=Headers(scope=scope).getlist("x-reasoning"),
         prefix=context_of(scope).prefixes,
         suffix=model.words,
         visibility=config.thinking.visibility,
@@ -74,12 +75,12 @@ def check_limit(body: Body, engine: Engine) -> None:
     Raises:
         BadGeneration: it is above the model's context.
     """
-    limit = body.token_limit()
+    field, limit = body.token_limit()
     if limit is not None and limit > engine.max_model_len:
         raise BadGeneration(
-            f"max_tokens is {limit}, above the model's maximum context length of "
+            f"{field} is {limit}, above the model's maximum context length of "
             f"{engine.max_model_len} tokens.",
-            "max_tokens",
+            field,
         )
 
 

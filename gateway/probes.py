@@ -6,7 +6,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway import metrics
+from gateway import __version__, metrics
 from gateway.config import Config
 from gateway.life import Life
 
@@ -38,7 +38,7 @@ class Probes:
 
     async def version(self, request: Request) -> Response:
         """Ours, and vLLM's."""
-        body = {"version": version("thinkgate"), "vllm": vllm_version()}
+        body = {"version": __version__, "vllm": vllm_version()}
         return Response(orjson.dumps(body), media_type="application/json")
 
     async def metrics(self, request: Request) -> Response:

@@ -7,7 +7,9 @@ parse in plain text. Nothing of that reaches the application, so it is mended do
 import asyncio
 from http import HTTPStatus
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import httptools
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from gateway.errors import ApiError
 
@@ -24,8 +26,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     _in_head = True
     _head_size = 0
-    _head_timer: asyncio.TimerHandle | None = None
+    _parsed = 0
+    _timer: asyncio.TimerHandle | None = None
     _too_big = False
+    _deaf = False
+    _running: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has connected: the first head is due."""
@@ -35,69 +40,124 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is closed, by whomever."""
         self._disarm()
+        if self._running:
+            # uvicorn tells only the request that came last, which may still wait for its turn.
+            self._running.disconnected = True
+            self._running.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; refuse a head that has become too big."""
+        if self._deaf:
+            return
         if self._in_head:
             self._arm()
             self._head_size += len(data)
-        super().data_received(data)
+        elif self.cycle.response_complete:
+            self._arm()  # a body that nobody wants any more: closing would take the answer back
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            self._decline(data[offer.args[0] :])
+        except httptools.HttpParserError:
+            self._refuse(_HEAD_TOO_BIG if self._too_big else _NOT_HTTP)
         if self._in_head and self._head_size > HEAD_BYTES and not self.transport.is_closing():
             self._refuse(_HEAD_TOO_BIG)
 
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        self._parsed = 0
+        super().on_message_begin()
+
     def on_url(self, url: bytes) -> None:
         """A part of the request's target."""
-        self._count(len(self.url) + len(url))
+        self._count(len(url))
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A whole header."""
+        self._count(len(name) + len(value) + 4)
         super().on_header(name, value)
-        self._count(sum(len(key) + len(text) + 4 for key, text in self.headers))
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
+        if self._offers_upgrade():
+            return  # it will be read again
         self._in_head = False
         self._disarm()
         super().on_headers_complete()
+        if len(self.pipeline) == 1:
+            # uvicorn stops to read behind a pipelined request: it would not see the client go.
+            self.flow.resume_reading()
 
     def on_message_complete(self) -> None:
         """The body is whole: what comes next is another head."""
+        if self._offers_upgrade():
+            return
         self._in_head = True
         self._head_size = 0
+        self._disarm()
         super().on_message_complete()
 
-    def send_400_response(self, msg: str) -> None:
-        """uvicorn could not parse what came, or a bound was met while it did."""
-        self._refuse(_HEAD_TOO_BIG if self._too_big else _NOT_HTTP)
-
     def _count(self, size: int) -> None:
-        if size > HEAD_BYTES:
+        self._parsed += size
+        if self._parsed > HEAD_BYTES:
             self._too_big = True
-            raise ValueError("head too big")  # makes the parser stop and call send_400_response
+            raise ValueError("head too big")  # which makes the parser stop
+
+    def _offers_upgrade(self) -> bool:
+        return bool(self.parser.should_upgrade()) and self.parser.get_method() != b"CONNECT"
+
+    def _decline(self, rest: bytes) -> None:
+        """Read the head again without its offer of another protocol, then what came behind it.
+
+        Java's client offers HTTP/2 with every request, and httptools then drops the body.
+        """
+        if not self._offers_upgrade():
+            self._refuse(_NOT_HTTP)
+            return
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
+        fields = [b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"]
+        head = [b"%b %b HTTP/%b" % (method, self.url, version), *fields, b"\r\n"]
+        self.parser = httptools.HttpRequestParser(self)
+        self._head_size = 0
+        self.data_received(b"\r\n".join(head) + rest)
 
     def _arm(self) -> None:
-        if self._head_timer is None:
-            self._head_timer = self.loop.call_later(HEAD_SECONDS, self._head_late)
+        if self._timer is None:
+            self._timer = self.loop.call_later(HEAD_SECONDS, self._late)
 
     def _disarm(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
-    def _head_late(self) -> None:
-        self._head_timer = None
-        if self._head_size:
+    def _late(self) -> None:
+        self._timer = None
+        if self._in_head and self._head_size:
             self._refuse(_HEAD_TOO_SLOW)
         else:
             self.transport.close()
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
     def _refuse(self, error: ApiError) -> None:
-        answering = self.cycle is not None and not self.cycle.response_complete
-        if not answering:
-            self.transport.write(_raw_response(error))
+        self._deaf = True
+        if self._owes_an_answer():
+            self.cycle.keep_alive = False  # that answer is the last one
+            return
+        self.transport.write(_raw_response(error))
         self.transport.close()
+
+    def _owes_an_answer(self) -> bool:
+        """Whether what was refused stands behind a request that is still to be answered."""
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete:
+            return False
+        return bool(self.pipeline) or cycle.response_started or not cycle.more_body
 
 
 def _raw_response(error: ApiError) -> bytes:

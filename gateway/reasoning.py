@@ -51,16 +51,16 @@ class Surroundings:
     """What a request says outside its body.
 
     Attributes:
-        query: the query's parameters.
-        header: the value of `X-Reasoning`, if sent.
+        query: the query's parameters, each with all its values.
+        header: the values of `X-Reasoning`.
         prefix: words in front of the path, such as `hidden`.
         suffix: words behind the model's name.
         visibility: the configuration's default.
         switch: the configuration's default.
     """
 
-    query: Mapping[str, str]
-    header: str | None
+    query: Mapping[str, Sequence[str]]
+    header: Sequence[str]
     prefix: Sequence[str]
     suffix: Sequence[str]
     visibility: Visibility
@@ -76,8 +76,8 @@ def resolve(body: Body, around: Surroundings) -> Reasoning:
     visibility = _settle(
         [
             _visibility_in_body(body),
-            _words("?reasoning=", around.query.get("reasoning"), VISIBILITY_WORDS, "reasoning"),
-            _words("X-Reasoning", around.header, VISIBILITY_WORDS, "X-Reasoning"),
+            _queried("reasoning", around, VISIBILITY_WORDS),
+            _all_words("X-Reasoning: ", around.header, VISIBILITY_WORDS, "X-Reasoning"),
             _among("path prefix", around.prefix, VISIBILITY_WORDS),
             _among("model suffix", around.suffix, VISIBILITY_WORDS),
         ]
@@ -85,7 +85,7 @@ def resolve(body: Body, around: Surroundings) -> Reasoning:
     switch = _settle(
         [
             _switch_in_body(body),
-            _words("?thinking=", around.query.get("thinking"), _QUERY_SWITCH, "thinking"),
+            _queried("thinking", around, _QUERY_SWITCH),
             _among("path prefix", around.prefix, SWITCH_WORDS),
             _among("model suffix", around.suffix, SWITCH_WORDS),
         ]
@@ -109,22 +109,33 @@ def _settle(levels: Iterable[Iterable[Claim[Value]]]) -> Value | None:
     return None
 
 
-def _words(
-    source: str, word: str | None, known: Mapping[str, Value], param: str
+def _queried(
+    name: str, around: Surroundings, known: Mapping[str, Value]
 ) -> Iterator[Claim[Value]]:
-    if word is None:
-        return
-    if word not in known:
-        raise BadRequest(f"{param} must be one of {', '.join(known)}.", param)
-    yield source + word if source.endswith("=") else f"{source}: {word}", known[word]
+    return _all_words(f"?{name}=", around.query.get(name, ()), known, name)
+
+
+def _all_words(
+    source: str, words: Iterable[str], known: Mapping[str, Value], param: str
+) -> Iterator[Claim[Value]]:
+    for word in words:
+        if word not in known:
+            raise BadRequest(f"{param} must be one of {', '.join(known)}.", param)
+        yield source + word, known[word]
 
 
 def _among(source: str, words: Iterable[str], known: Mapping[str, Value]) -> Iterator[Claim[Value]]:
     return ((f"{source} {word}", known[word]) for word in words if word in known)
 
 
+def _word(
+    field: str, word: str | None, known: Mapping[str, Value]
+) -> Iterator[Claim[Value]]:
+    return _all_words(f"{field}: ", () if word is None else (word,), known, field)
+
+
 def _visibility_in_body(body: Body) -> Iterator[Claim[Visibility]]:
-    yield from _words("reasoning_format", body.reasoning_format, _FORMATS, "reasoning_format")
+    yield from _word("reasoning_format", body.reasoning_format, _FORMATS)
     if body.include_reasoning is not None:
         yield "include_reasoning", "parsed" if body.include_reasoning else "hidden"
     if body.reasoning and body.reasoning.exclude is not None:
@@ -146,7 +157,7 @@ def _switch_in_body(body: Body) -> Iterator[Claim[bool]]:
     for source, effort in _efforts(body):
         yield source, effort != "none"
     if body.thinking:
-        yield from _words("thinking.type", body.thinking.type, _THINKING_TYPES, "thinking.type")
+        yield from _word("thinking.type", body.thinking.type, _THINKING_TYPES)
     for source, budget in _budgets(body):
         if budget == 0:
             yield source, False

@@ -62,7 +62,7 @@ class Reply:
         self._closed_tokens = 0
         self._raw = ""
         self._raw_sent = 0
-        self._answer_held_from = 0
+        self._held: list[int] = []  # where each character stands that the stops hold back
         self.finish_reason: Literal["stop", "length"] | None = None
         self.stop_reason: str | None = None
         self.completion_tokens = 0
@@ -120,18 +120,20 @@ class Reply:
         self.answering = True
         text, match = self._stops.feed(event.text)
         piece.answer += text
+        length = self._stops.held
         if match:
             self.finish_reason, self.stop_reason = "stop", match.stop
             self.completion_tokens = self._ledger.cut(event.at + match.end)
-            self._answer_held_from = event.at + match.end - len(match.stop)
-        elif self._stops.held and self._stops.held <= len(event.text):
-            self._answer_held_from = event.at + len(event.text) - self._stops.held
+            length = len(event.text) - match.end + len(match.stop)
+        if length:
+            self._held += range(event.at, event.at + len(event.text))
+        self._held = self._held[len(self._held) - length :]
 
     def _raw_text(self, text: str) -> str:
         """The text as generated, as far as it may be sent."""
         self._raw += text
-        if self.stop_reason is not None or (self._stops.held and not self.finish_reason):
-            end = self._answer_held_from
+        if self._held and (self.stop_reason is not None or not self.finish_reason):
+            end = self._held[0]
         elif self.finish_reason:
             end = self._raw_sent + len(self._raw)
         else:

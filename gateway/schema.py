@@ -87,7 +87,7 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
         """
         return Sampling(
             n=self.n or 1,
-            max_tokens=self.token_limit(),
+            max_tokens=self.token_limit()[1],
             temperature=self.temperature,
             top_p=self.top_p,
             top_k=self.top_k,
@@ -104,9 +104,9 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
         """The stop strings, in the request's order."""
         return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
 
-    def token_limit(self) -> int | None:
-        """How many tokens at most, as far as the request says."""
-        return self.max_tokens
+    def token_limit(self) -> tuple[str, int | None]:
+        """The field that says how many tokens at most, and what it says."""
+        return "max_tokens", self.max_tokens
 
     def last_word(self) -> str:
         """The last word of the last user message; '' where there is none."""
@@ -120,9 +120,11 @@ class ChatBody(Body, frozen=True, kw_only=True):
     max_completion_tokens: Count | None = None
     chat_template: str | None = None
 
-    def token_limit(self) -> int | None:
+    def token_limit(self) -> tuple[str, int | None]:
         """OpenAI's new name for the limit wins over the old one, as in vLLM."""
-        return self.max_completion_tokens or self.max_tokens
+        if self.max_completion_tokens is None:
+            return "max_tokens", self.max_tokens
+        return "max_completion_tokens", self.max_completion_tokens
 
     def last_word(self) -> str:
         """The last word of the last user message; '' where there is none."""
@@ -138,9 +140,9 @@ class CompletionBody(Body, frozen=True, kw_only=True):
 
     prompt: str | list[str | Int64 | TokenIds]
 
-    def token_limit(self) -> int | None:
+    def token_limit(self) -> tuple[str, int | None]:
         """OpenAI's default for this route is 16."""
-        return self.max_tokens or 16
+        return "max_tokens", self.max_tokens or 16
 
     def prompts(self) -> list[str | TokenIds]:
         """The prompts, each a text or token ids.

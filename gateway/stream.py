@@ -1,6 +1,7 @@
 """Deltas to server-sent events."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Mapping
 
@@ -16,6 +17,8 @@ from gateway.errors import as_api_error
 from gateway.exchange import Exchange
 from gateway.schema import StreamOptions
 from gateway.wire import DONE, Dialect
+
+log = logging.getLogger("thinkgate")
 
 # Importing sse_starlette makes SIGTERM cut every stream; draining is our business (life.py).
 AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]
@@ -41,6 +44,8 @@ class EventStream(EventSourceResponse):
         super().__init__(
             frames, headers={"Cache-Control": "no-cache", **headers}, ping=ping_seconds
         )
+        # The library's keep-alive would contradict the close that the client may have asked for.
+        del self.headers["connection"]
         self._last_sent = time.monotonic()
 
     async def _send_with_timeout(self, send: Send, message: Message) -> None:
@@ -48,14 +53,16 @@ class EventStream(EventSourceResponse):
         await send(message)
 
     async def _ping(self, send: Send) -> None:
-        while self.active:
+        # Returning would end the response, and its last bytes may still wait for a slow reader.
+        while True:
             silent = time.monotonic() - self._last_sent
             if silent < self.ping_interval:
                 await asyncio.sleep(self.ping_interval - silent)
                 continue
             async with self._send_lock:
-                message = {"type": "http.response.body", "body": _PING, "more_body": True}
-                await self._send_with_timeout(send, message)
+                if self.active:
+                    message = {"type": "http.response.body", "body": _PING, "more_body": True}
+                    await self._send_with_timeout(send, message)
 
 
 async def frames(
@@ -68,7 +75,7 @@ async def frames(
 ) -> AsyncIterator[bytes]:
     """A stream's frames, one for each delta that adds something.
 
-    After an error of the engine the stream ends without `[DONE]`: nothing that was sent so far
+    After an error, the engine's or ours, the stream ends without `[DONE]`: nothing that was sent so far
     can be mistaken for a whole reply.
     """
     opened: set[int] = set()
@@ -84,7 +91,7 @@ async def frames(
             frame = b""
             if index not in opened:
                 opened.add(index)
-                frame = dialect.open_frame(index)
+                frame = dialect.open_frame(index, usage)
             if piece.thinking or piece.answer:
                 frame += dialect.piece_frames(index, piece, usage)
             if reply.finish_reason:
@@ -93,8 +100,10 @@ async def frames(
                 yield frame
             if exchange.done:
                 break
-    except EngineError as error:
+    except Exception as error:
         told = as_api_error(error)
+        if not isinstance(error, EngineError):
+            log.exception("a stream failed")
         context.error_code = told.code
         metrics.STREAM_ERRORS.labels(told.code or told.kind).inc()
         yield b"data: " + told.body() + b"\n\n"

@@ -92,13 +92,10 @@ class ThinkingModel:
             warning = "thinking=on: this model is not known to think"
         return Plan(ChatInput(body.messages, name, variables, prefill), warning)
 
-    def inside(self, prompt: Prompt, *, assumed: bool = False) -> bool:
-        """Whether the reply to `prompt` begins with thinking; `assumed` where no tag tells."""
+    def inside(self, prompt: Prompt, switch: bool | None) -> bool:
+        """Whether the reply to `prompt` begins with thinking: some models begin without a tag."""
+        assumed = self.family.starts_inside and switch is not False
         return starts_inside(prompt.tail, self.family, assumed=assumed)
-
-    def chat_inside(self, prompt: Prompt, switch: bool | None) -> bool:
-        """The same for a rendered conversation: some models begin without any tag."""
-        return self.inside(prompt, assumed=self.family.starts_inside and switch is not False)
 
     @property
     def templates(self) -> tuple[str | None, ...]:

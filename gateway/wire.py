@@ -74,7 +74,7 @@ class Dialect(ABC):
         self._keys = [orjson.dumps(field) + b":" for field in thinking_fields]
 
     @abstractmethod
-    def open_frame(self, index: int) -> bytes:
+    def open_frame(self, index: int, usage: Usage | None) -> bytes:
         """What a choice's first chunk says before any text; may be nothing."""
 
     @abstractmethod
@@ -131,9 +131,9 @@ class ChatDialect(Dialect):
     object = "chat.completion"
     chunk_object = "chat.completion.chunk"
 
-    def open_frame(self, index: int) -> bytes:
+    def open_frame(self, index: int, usage: Usage | None) -> bytes:
         """The role."""
-        return self._chunk(index, b'"role":"assistant","content":""', None)
+        return self._chunk(index, b'"role":"assistant","content":""', usage)
 
     def piece_frames(self, index: int, piece: Piece, usage: Usage | None) -> bytes:
         """See `Dialect.piece_frames`."""
@@ -178,7 +178,7 @@ class CompletionDialect(Dialect):
     object = "text_completion"
     chunk_object = "text_completion"
 
-    def open_frame(self, index: int) -> bytes:
+    def open_frame(self, index: int, usage: Usage | None) -> bytes:
         """Nothing: completions have no roles."""
         return b""
 

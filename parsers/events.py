@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ThinkingStart:
-    """A think block opens; its opening tag begins at `at`."""
+    """A think block opens; its opening tag, or the white space dropped before it, is at `at`."""
 
     at: int
 

@@ -25,13 +25,14 @@ class TagSplitter:
     """Finds any of `tags` in text that arrives in pieces.
 
     Raises:
-        ValueError: a tag is empty, or the beginning of another one.
+        ValueError: a tag is empty, or part of another one, so that which is found would depend on
+            how the text is cut.
     """
 
     def __init__(self, tags: Sequence[str]) -> None:
         for tag in tags:
-            if not tag or any(other != tag and other.startswith(tag) for other in tags):
-                raise ValueError(f"tag {tag!r} is empty or the beginning of another tag")
+            if not tag or any(other != tag and tag in other for other in tags):
+                raise ValueError(f"tag {tag!r} is empty or part of another tag")
         self._tags = tuple(tags)
         self._pattern = re.compile("|".join(map(re.escape, tags))) if tags else None
         self._starts = frozenset(tag[0] for tag in tags)

@@ -1,0 +1,137 @@
+"""`parsers.tags`: literal tags in text that arrives in pieces."""
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from parsers.formats import FORMATS
+from parsers.tags import Piece, TagSplitter
+from tests.parsers.cuts import assert_linear, cut_texts, every_cut, joined
+
+TAGS = ("<think>", "</think>")
+STUFF = joined("<think>", "</think>", "<", "<thi", "/", "`", "``", ">", "think>", "a", "\n", "😀")
+TAG_SETS = st.lists(st.text("<ab", min_size=1, max_size=4), min_size=1, max_size=3)
+
+
+def split(tags: Sequence[str], pieces: Sequence[str]) -> list[Piece]:
+    """All that a splitter makes of `pieces`, neighbouring texts joined."""
+    splitter = TagSplitter(tags)
+    found = [piece for text in pieces for piece in splitter.feed(text)] + splitter.finish()
+    assert all(text for text, _ in found)
+    joined_texts: list[Piece] = []
+    for text, is_tag in found:
+        if joined_texts and not is_tag and not joined_texts[-1][1]:
+            text = joined_texts.pop()[0] + text
+        joined_texts.append((text, is_tag))
+    return joined_texts
+
+
+def naive(tags: Sequence[str], text: str) -> list[Piece]:
+    """The same, by looking for a tag at every place of the whole text."""
+    found: list[Piece] = []
+    plain, place = "", 0
+    while place < len(text):
+        tag = next((tag for tag in tags if text.startswith(tag, place)), "")
+        quoted = text[place - 1 : place] == text[place + len(tag) :][:1] == "`"
+        if not tag or quoted:
+            plain += tag or text[place]
+        else:
+            found += [(plain, False)] * bool(plain) + [(tag, True)]
+            plain = ""
+        place += len(tag) or 1
+    return found + [(plain, False)] * bool(plain)
+
+
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        pytest.param("a<think>b", [("a", False), ("<think>", True), ("b", False)], id="tag"),
+        pytest.param("</think><think>", [("</think>", True), ("<think>", True)], id="neighbours"),
+        pytest.param("<<think>>", [("<", False), ("<think>", True), (">", False)], id="brackets"),
+        pytest.param("<thi<think>", [("<thi", False), ("<think>", True)], id="false start"),
+        pytest.param("a<think", [("a<think", False)], id="unfinished"),
+        pytest.param("`<think>`", [("`<think>`", False)], id="quoted"),
+        pytest.param("`<think>", [("`", False), ("<think>", True)], id="quoted at the end"),
+        pytest.param("`<think>a`", [("`", False), ("<think>", True), ("a`", False)], id="half"),
+        pytest.param("", [], id="empty"),
+    ],
+)
+def test_tags_are_found_at_any_cut(text: str, pieces: list[Piece]) -> None:
+    """Tags and text come out in order, however the text is cut."""
+    for cut in every_cut(text):
+        assert split(TAGS, cut) == pieces
+
+
+@pytest.mark.parametrize("tag", sorted({tag for row in FORMATS.values() for tag in row.tags}))
+def test_every_prefix_is_held_back(tag: str) -> None:
+    """No proper prefix of a tag is given out before what follows tells that it is none."""
+    for length in range(1, len(tag)):
+        splitter = TagSplitter([tag])
+        assert splitter.feed("a" + tag[:length]) == [("a", False)]
+        assert splitter.feed("\n") == [(tag[:length] + "\n", False)]
+
+
+@given(cut_texts(STUFF))
+def test_splitter_equals_naive_search(pieces: list[str]) -> None:
+    """In any cutting the outcome is what a search of the whole text finds."""
+    assert split(TAGS, pieces) == naive(TAGS, "".join(pieces))
+
+
+@settings(max_examples=500)
+@given(TAG_SETS, cut_texts(st.text("<ab`")))
+def test_any_tags(tags: list[str], pieces: list[str]) -> None:
+    """Whatever the tags: they are refused, or found wherever the text is cut."""
+    try:
+        TagSplitter(tags)
+    except ValueError:
+        return
+    assert split(tags, pieces) == naive(tags, "".join(pieces))
+
+
+@given(cut_texts(STUFF))
+def test_little_is_held_back(pieces: list[str]) -> None:
+    """What is held back is the beginning of a tag, or a whole one behind a backtick."""
+    splitter, fed, given_out = TagSplitter(TAGS), "", ""
+    for text in pieces:
+        fed += text
+        given_out += "".join(piece for piece, _ in splitter.feed(text))
+        held = fed[len(given_out) :]
+        assert fed.startswith(given_out)
+        assert any(tag.startswith(held) for tag in TAGS)
+        assert held not in TAGS or given_out.endswith("`")
+
+
+@settings(max_examples=50)
+@given(cut_texts(STUFF))
+def test_no_tags(pieces: list[str]) -> None:
+    """Without tags every piece passes through as it came."""
+    splitter = TagSplitter(())
+    for text in pieces:
+        assert splitter.feed(text) == ([(text, False)] if text else [])
+    assert splitter.finish() == []
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        pytest.param([""], id="empty"),
+        pytest.param(["<think>", ""], id="one empty"),
+        pytest.param(["<think>", "<thi"], id="beginning"),
+        pytest.param(["<think>", "think"], id="middle"),
+    ],
+)
+def test_ambiguous_tags_are_refused(tags: list[str]) -> None:
+    """A tag that is empty, or part of another, would depend on how the text is cut."""
+    with pytest.raises(ValueError, match="is empty or part of another tag"):
+        TagSplitter(tags)
+
+
+@pytest.mark.parametrize("cut", [list, lambda text: [text]], ids=["by character", "whole"])
+@pytest.mark.parametrize(
+    "unit", ["a", "<", "<think", "<think>", "</think>", "`<think>`", "`<think", "`<think>"]
+)
+def test_linear(unit: str, cut: type[list[str]]) -> None:
+    """Four times the text takes four times the work, for the worst of texts."""
+    assert_linear(lambda size: split(TAGS, cut(unit * (size // len(unit)))))
