@@ -9,14 +9,13 @@ from typing import Any, TypeVar
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from engine.errors import EngineError
 from engine.types import Delta, Engine, Generation
 from gateway import metrics
 from gateway.context import context_of
 from gateway.exchange import Exchange
 from gateway.reply import Piece
 from gateway.schema import StreamOptions
-from gateway.stream import EventStream, frames
+from gateway.stream import EventStream, Framer
 from gateway.wire import Dialect
 
 Result = TypeVar("Result")
@@ -54,12 +53,13 @@ class Delivery:
         """
         context = context_of(scope)
         watch = metrics.Stopwatch(self.model, context.started, streamed=self.stream is not None)
-        reason = "error"
+        reason, body = "error", None
         try:
             async with _submitted(engine, self.generations) as deltas:
                 if self.stream:
-                    parts = frames(deltas, self.exchange, self.dialect, self.stream, watch, context)
-                    await EventStream(parts, self.headers, self.ping_seconds)(scope, receive, send)
+                    framer = Framer(self.exchange, self.dialect, self.stream, watch)
+                    frames = framer.frames(deltas, context)
+                    await EventStream(frames, self.headers, self.ping_seconds)(scope, receive, send)
                     gone = not self.exchange.done and context.error_code is None
                 else:
                     body = await _unless_gone(receive, self._whole(deltas, watch))
@@ -70,19 +70,21 @@ class Delivery:
             raise
         finally:
             self._book(watch, reason)
-        if not self.stream and body is not None:
+        if body is not None:
             response = Response(body, headers=self.headers, media_type="application/json")
             await response(scope, receive, send)
 
     async def _whole(self, deltas: AsyncIterator[Delta], watch: metrics.Stopwatch) -> bytes:
-        texts = [Piece() for _ in self.exchange.replies]
+        pieces: list[list[Piece]] = [[] for _ in self.exchange.replies]
         async for delta in deltas:
-            piece = self.exchange.feed(delta)
+            pieces[delta.index].append(self.exchange.feed(delta))
             watch.tick(delta.index, self.exchange.replies[delta.index])
-            texts[delta.index].thinking += piece.thinking
-            texts[delta.index].answer += piece.answer
             if self.exchange.done:
                 break
+        texts = [
+            Piece("".join(p.thinking for p in each), "".join(p.answer for p in each))
+            for each in pieces
+        ]
         return self.dialect.whole(self.exchange.replies, texts, self.exchange.usage())
 
     def _book(self, watch: metrics.Stopwatch, reason: str) -> None:

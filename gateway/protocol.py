@@ -15,6 +15,7 @@ from gateway.errors import ApiError
 
 HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 10.0
+_LINGER_SECONDS = 2.0
 
 _HEAD_TOO_BIG = ApiError(431, f"The request's head is larger than {HEAD_BYTES} bytes.")
 _HEAD_TOO_SLOW = ApiError(408, f"The request's head did not arrive within {HEAD_SECONDS:.0f} s.")
@@ -40,10 +41,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is closed, by whomever."""
         self._disarm()
-        if self._running:
-            # uvicorn tells only the request that came last, which may still wait for its turn.
-            self._running.disconnected = True
-            self._running.message_event.set()
+        self._desert()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -62,7 +60,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._decline(data[offer.args[0] :])
         except httptools.HttpParserError:
             self._refuse(_HEAD_TOO_BIG if self._too_big else _NOT_HTTP)
-        if self._in_head and self._head_size > HEAD_BYTES and not self.transport.is_closing():
+        if self._in_head and self._head_size > HEAD_BYTES and not self._deaf:
             self._refuse(_HEAD_TOO_BIG)
 
     def on_message_begin(self) -> None:
@@ -149,8 +147,21 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._owes_an_answer():
             self.cycle.keep_alive = False  # that answer is the last one
             return
+        self._desert()
         self.transport.write(_raw_response(error))
-        self.transport.close()
+        # Closing while bytes are unread would take the answer back.
+        self.transport.write_eof()
+        self._disarm()
+        self._timer = self.loop.call_later(_LINGER_SECONDS, self.transport.close)
+
+    def _desert(self) -> None:
+        """Tell the running request that its client is gone.
+
+        uvicorn tells the one that came last, which may still wait for its turn.
+        """
+        if self._running:
+            self._running.disconnected = True
+            self._running.message_event.set()
 
     def _owes_an_answer(self) -> bool:
         """Whether what was refused stands behind a request that is still to be answered."""

@@ -109,9 +109,7 @@ def _settle(levels: Iterable[Iterable[Claim[Value]]]) -> Value | None:
     return None
 
 
-def _queried(
-    name: str, around: Surroundings, known: Mapping[str, Value]
-) -> Iterator[Claim[Value]]:
+def _queried(name: str, around: Surroundings, known: Mapping[str, Value]) -> Iterator[Claim[Value]]:
     return _all_words(f"?{name}=", around.query.get(name, ()), known, name)
 
 
@@ -128,9 +126,7 @@ def _among(source: str, words: Iterable[str], known: Mapping[str, Value]) -> Ite
     return ((f"{source} {word}", known[word]) for word in words if word in known)
 
 
-def _word(
-    field: str, word: str | None, known: Mapping[str, Value]
-) -> Iterator[Claim[Value]]:
+def _word(field: str, word: str | None, known: Mapping[str, Value]) -> Iterator[Claim[Value]]:
     return _all_words(f"{field}: ", () if word is None else (word,), known, field)
 
 

@@ -65,49 +65,70 @@ class EventStream(EventSourceResponse):
                     await self._send_with_timeout(send, message)
 
 
-async def frames(
-    deltas: AsyncIterator[Delta],
-    exchange: Exchange,
-    dialect: Dialect,
-    options: StreamOptions,
-    watch: metrics.Stopwatch,
-    context: RequestContext,
-) -> AsyncIterator[bytes]:
-    """A stream's frames, one for each delta that adds something.
+class Framer:
+    """Makes a stream's frames of deltas.
 
-    After an error, the engine's or ours, the stream ends without `[DONE]`: nothing that was sent so far
-    can be mistaken for a whole reply.
+    Args:
+        exchange: takes the deltas.
+        dialect: the route's shapes.
+        options: what the stream carries beside them.
+        watch: times them.
     """
-    opened: set[int] = set()
-    try:
-        async for delta in deltas:
-            index, reply = delta.index, exchange.replies[delta.index]
-            over = reply.finish_reason is not None
-            piece = exchange.feed(delta)
-            if over:
-                continue
-            watch.tick(index, reply)
-            usage = exchange.usage() if options.continuous_usage_stats else None
-            frame = b""
-            if index not in opened:
-                opened.add(index)
-                frame = dialect.open_frame(index, usage)
-            if piece.thinking or piece.answer:
-                frame += dialect.piece_frames(index, piece, usage)
-            if reply.finish_reason:
-                frame += dialect.finish_frame(index, reply, usage)
-            if frame:
-                yield frame
-            if exchange.done:
-                break
-    except Exception as error:
-        told = as_api_error(error)
-        if not isinstance(error, EngineError):
-            log.exception("a stream failed")
-        context.error_code = told.code
-        metrics.STREAM_ERRORS.labels(told.code or told.kind).inc()
-        yield b"data: " + told.body() + b"\n\n"
-        return
-    if options.include_usage:
-        yield dialect.usage_frame(exchange.usage())
-    yield DONE
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        dialect: Dialect,
+        options: StreamOptions,
+        watch: metrics.Stopwatch,
+    ) -> None:
+        self._exchange = exchange
+        self._dialect = dialect
+        self._options = options
+        self._watch = watch
+        self._opened: set[int] = set()
+
+    async def frames(
+        self, deltas: AsyncIterator[Delta], context: RequestContext
+    ) -> AsyncIterator[bytes]:
+        """All frames.
+
+        After an error, the engine's or ours, the stream ends without `[DONE]`: nothing that was
+        sent so far can be mistaken for a whole reply.
+        """
+        try:
+            async for delta in deltas:
+                if frame := self._frame(delta):
+                    yield frame
+                if self._exchange.done:
+                    break
+        except Exception as error:
+            told = as_api_error(error)
+            if not isinstance(error, EngineError):
+                log.exception("a stream failed")
+            context.error_code = told.code
+            metrics.STREAM_ERRORS.labels(told.code or told.kind).inc()
+            yield b"data: " + told.body() + b"\n\n"
+            return
+        if self._options.include_usage:
+            yield self._dialect.usage_frame(self._exchange.usage())
+        yield DONE
+
+    def _frame(self, delta: Delta) -> bytes:
+        """What one delta adds; nothing if its choice is over, or hides what it thinks."""
+        index, reply = delta.index, self._exchange.replies[delta.index]
+        over = reply.finish_reason is not None
+        piece = self._exchange.feed(delta)
+        if over:
+            return b""
+        self._watch.tick(index, reply)
+        usage = self._exchange.usage() if self._options.continuous_usage_stats else None
+        frame = b""
+        if index not in self._opened:
+            self._opened.add(index)
+            frame = self._dialect.open_frame(index, usage)
+        if piece.thinking or piece.answer:
+            frame += self._dialect.piece_frames(index, piece, usage)
+        if reply.finish_reason:
+            frame += self._dialect.finish_frame(index, reply, usage)
+        return frame

@@ -2,10 +2,16 @@
 
 import asyncio
 import hashlib
+import http.client
+import io
+import json
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
 
+import openai
 import pytest
 import uvicorn
 
@@ -17,6 +23,84 @@ from tests.fakes import FakeEngine
 
 RunServer = Callable[..., AbstractAsyncContextManager["Running"]]
 
+_PATIENCE = 5.0
+
+
+@dataclass
+class Answer:
+    """One HTTP response, read to its end."""
+
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+    @classmethod
+    def parse(cls, data: bytes, method: str = "GET") -> "Answer":
+        """The first response in `data`."""
+        assert data, "the connection was closed without a word"
+        response = http.client.HTTPResponse(_Bytes(data), method=method)  # type: ignore[arg-type]
+        response.begin()
+        return cls(response.status, response.headers, response.read())
+
+    def json(self) -> Any:
+        """The body, which must say that it is JSON."""
+        assert self.headers["content-type"] == "application/json"
+        return json.loads(self.body)
+
+    def error(self) -> dict[str, str | None]:
+        """The body's error, which must have OpenAI's shape."""
+        content = self.json()
+        assert set(content) == {"error"}
+        error: dict[str, str | None] = content["error"]
+        assert set(error) == {"message", "type", "param", "code"}
+        assert error["message"]
+        return error
+
+    def told(self) -> tuple[int, str | None, str | None]:
+        """The status, and the error's type and code."""
+        error = self.error()
+        return self.status, error["type"], error["code"]
+
+
+class _Bytes:
+    def __init__(self, data: bytes) -> None:
+        self._file = io.BytesIO(data)
+
+    def makefile(self, mode: str) -> io.BytesIO:
+        return self._file
+
+
+class Connection:
+    """One raw connection."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    def send(self, *data: bytes) -> None:
+        """Send bytes as they are."""
+        self.writer.write(b"".join(data))
+
+    async def until(self, mark: bytes) -> bytes:
+        """What comes, up to `mark`."""
+        async with asyncio.timeout(_PATIENCE):
+            return await self.reader.readuntil(mark)
+
+    async def rest(self) -> bytes:
+        """What comes until the server closes the connection."""
+        async with asyncio.timeout(_PATIENCE):
+            return await self.reader.read()
+
+    def reset(self) -> None:
+        """Be gone without a good-bye: RST."""
+        sock = self.writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+        self.writer.transport.abort()
+
+    def finish(self) -> None:
+        """Be gone politely: FIN."""
+        self.writer.close()
+
 
 class Running:
     """A gateway that serves on a real socket."""
@@ -26,11 +110,66 @@ class Running:
         self.life = life
         self.url = f"http://127.0.0.1:{port}"
 
+    def openai(self, base: str = "/v1", **options: Any) -> openai.AsyncOpenAI:
+        """The official client; to be used with `async with`."""
+        options = {"api_key": "x", "max_retries": 0, "timeout": _PATIENCE, **options}
+        return openai.AsyncOpenAI(base_url=self.url + base, **options)
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[Connection]:
+        """A raw connection."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            yield Connection(reader, writer)
+        finally:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send one request and read the whole response."""
+        async with self.connect() as connection:
+            connection.send(request(method, path, body, {"connection": "close", **(headers or {})}))
+            return Answer.parse(await connection.rest(), method)
+
+    async def metrics(self) -> dict[str, float]:
+        """Every sample of `/metrics`, by name and labels as they are written."""
+        text = (await self.ask("GET", "/metrics")).body.decode()
+        lines = [line for line in text.splitlines() if not line.startswith("#")]
+        return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
+
+
+def request(
+    method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
+) -> bytes:
+    """A request's bytes; a `body` that is not bytes is sent as JSON."""
+    fields = {"host": "test"}
+    content = b""
+    if body is not None:
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        fields |= {"content-type": "application/json", "content-length": str(len(content))}
+    fields |= headers or {}
+    head = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
+    return "\r\n".join([*head, "", ""]).encode("latin-1") + content
+
+
+async def eventually(true: Callable[[], object], seconds: float = 1.0) -> None:
+    """Wait until `true()`, which must be within `seconds`."""
+    async with asyncio.timeout(seconds):
+        while not true():  # noqa: ASYNC110 - nothing announces what is waited for
+            await asyncio.sleep(0.005)
+
 
 @pytest.fixture
-def anyio_backend() -> str:
-    """The event loop of every asynchronous test."""
-    return "asyncio"
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    """The event loop of every asynchronous test is the gateway's own."""
+    return "asyncio", {"use_uvloop": True}
 
 
 @pytest.fixture
@@ -44,28 +183,46 @@ def make_config(tmp_path: object) -> Callable[..., Config]:
 
 
 @asynccontextmanager
-async def _no_start(engine: FakeEngine) -> AsyncIterator[FakeEngine]:
+async def starting(engine: FakeEngine, seconds: dict[str, float]) -> AsyncIterator[FakeEngine]:
+    """Start a fake engine as the command line starts the real one."""
+    seconds["import"] = 0.25
     async with engine:
+        seconds["engine"] = 0.5
         yield engine
 
 
+class _Server(uvicorn.Server):
+    """uvicorn without the clock that it looks at to see whether it should exit."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.over = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)
+        await self.over.wait()
+
+
 @pytest.fixture
-def run_server(make_config: Callable[..., Config]) -> RunServer:
+def run_server(make_config: Callable[..., Config], monkeypatch: pytest.MonkeyPatch) -> RunServer:
     """Serve a fake engine over HTTP: `async with run_server(engine, *sets, keys=()) as running`."""
+    monkeypatch.setattr("gateway.life._WATCH_SECONDS", 0.01)
 
     @asynccontextmanager
     async def run(
         engine: FakeEngine, *sets: str, keys: tuple[str, ...] = (), wait: bool = True
     ) -> AsyncIterator[Running]:
         config = make_config("warmup.enabled=false", *sets)
-        life = Life(config, lambda seconds: _no_start(engine))
+        life = Life(config, lambda seconds: starting(engine, seconds))
         digests = [hashlib.sha256(key.encode()).digest() for key in keys]
-        server = uvicorn.Server(
+        server = _Server(
             uvicorn.Config(
                 create_app(config, life, digests),
                 http=BoundedHttpProtocol,
                 ws="none",
                 log_config=None,
+                access_log=False,
+                server_header=False,
                 root_path=config.server.root_path,
                 timeout_graceful_shutdown=1,
             )
@@ -74,10 +231,11 @@ def run_server(make_config: Callable[..., Config]) -> RunServer:
         serving = asyncio.create_task(server._serve([listener]))
         try:
             while wait and life.admission.status != "ready":
+                assert not life.ended.is_set(), "the engine did not start"
                 await asyncio.sleep(0.005)
             yield Running(listener.getsockname()[1], life)
         finally:
-            server.should_exit = True
+            server.over.set()
             with suppress(asyncio.CancelledError):
                 await serving
         assert not engine.open

@@ -1,0 +1,170 @@
+"""A client that is gone, at any moment and in either manner: its work in the engine ends."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+
+from tests.conftest import Connection, Running, RunServer, eventually, request
+from tests.fakes import FakeEngine
+
+pytestmark = pytest.mark.anyio
+
+CHAT = "/v1/chat/completions"
+HELLO: list[Any] = [{"role": "user", "content": "?"}]
+MANNERS: dict[str, Callable[[Connection], None]] = {
+    "RST": Connection.reset,
+    "FIN": Connection.finish,
+}
+DISCONNECTS = "gateway_client_disconnects_total"
+ABORTS = 'gateway_engine_aborts_total{reason="client_disconnected"}'
+
+pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("manner", MANNERS)]
+
+
+def held(free: int = 0) -> FakeEngine:
+    """An engine that gives `free` deltas and then nothing any more."""
+    return FakeEngine(hold=asyncio.Event(), free=free)
+
+
+async def check_gone(running: Running, engine: FakeEngine, before: dict[str, float]) -> None:
+    """Within a second nothing is left of one request, and it is in the books as what it was."""
+    await eventually(lambda: not engine.open and not running.life.admission.running)
+    after = await running.metrics()
+    assert after[DISCONNECTS] == before[DISCONNECTS] + 1
+    assert after[ABORTS] == before.get(ABORTS, 0) + 1
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("prefix", ["", "/hidden"])
+async def test_gone_during_prefill(
+    run_server: RunServer, manner: str, stream: bool, prefix: str
+) -> None:
+    """Before the first token."""
+    engine = held()
+    async with run_server(engine) as running:
+        before = await running.metrics()
+        async with running.connect() as connection:
+            connection.send(request("POST", prefix + CHAT, {"messages": HELLO, "stream": stream}))
+            await eventually(lambda: engine.open)
+            MANNERS[manner](connection)
+            await check_gone(running, engine, before)
+
+
+@pytest.mark.parametrize("prefix", ["", "/hidden", "/raw"])
+async def test_gone_in_mid_stream(run_server: RunServer, manner: str, prefix: str) -> None:
+    """While the stream is silent, in the middle of thinking that is shown or hidden."""
+    engine = held(free=12)
+    async with run_server(engine) as running:
+        before = await running.metrics()
+        async with running.connect() as connection:
+            connection.send(request("POST", prefix + CHAT, {"messages": HELLO, "stream": True}))
+            await connection.until(b'"role"')
+            MANNERS[manner](connection)
+            await check_gone(running, engine, before)
+
+
+async def test_gone_while_deltas_flow(run_server: RunServer, manner: str) -> None:
+    """While the engine writes as fast as it can."""
+    engine = FakeEngine(reply="x" * 1_000_000)
+    async with run_server(engine) as running:
+        before = await running.metrics()
+        async with running.connect() as connection:
+            connection.send(request("POST", CHAT, {"messages": HELLO, "stream": True}))
+            await connection.until(b'"content":"x"')
+            MANNERS[manner](connection)
+            await check_gone(running, engine, before)
+
+
+async def test_gone_while_it_does_not_read(run_server: RunServer, manner: str) -> None:
+    """While the server waits for a reader that has stopped to read."""
+    engine = FakeEngine(reply="x" * 20_000_000, cuts=(65536,))
+    async with run_server(engine) as running:
+        before = await running.metrics()
+        async with running.connect() as connection:
+            connection.send(request("POST", CHAT, {"messages": HELLO, "stream": True}))
+            await asyncio.sleep(0.2)
+            assert engine.open
+            MANNERS[manner](connection)
+            await check_gone(running, engine, before)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_gone_with_many_choices(run_server: RunServer, manner: str, stream: bool) -> None:
+    """With several prompts at once: all of them end."""
+    engine = held(free=3 if stream else 0)
+    body = {"prompt": ["a", "b", "c"], "n": 2, "max_tokens": 50, "stream": stream}
+    async with run_server(engine) as running:
+        before = await running.metrics()
+        async with running.connect() as connection:
+            connection.send(request("POST", "/v1/completions", body))
+            await eventually(lambda: len(engine.open) == 3)
+            MANNERS[manner](connection)
+            await check_gone(running, engine, before)
+
+
+async def test_gone_while_the_prompt_is_rendered(run_server: RunServer, manner: str) -> None:
+    """Before the engine even has it: nothing stays behind, and no slot is lost."""
+    engine = held()
+    async with run_server(engine) as running:
+        engine.render = asyncio.Event()
+        async with running.connect() as connection:
+            connection.send(request("POST", CHAT, {"messages": HELLO}))
+            await eventually(lambda: running.life.admission.running == 1)
+            MANNERS[manner](connection)
+            await asyncio.sleep(0.05)
+            engine.render.set()
+            await eventually(lambda: not engine.open and not running.life.admission.running)
+
+
+async def test_gone_in_the_middle_of_the_body(run_server: RunServer, manner: str) -> None:
+    """Before the request was whole: the slot is free again."""
+    engine = held()
+    async with run_server(engine) as running, running.connect() as connection:
+        connection.send(request("POST", CHAT, {"messages": HELLO})[:-5])
+        await eventually(lambda: running.life.admission.running == 1)
+        MANNERS[manner](connection)
+        await eventually(lambda: not running.life.admission.running)
+        assert not engine.generations
+
+
+async def test_gone_behind_a_pipelined_request(run_server: RunServer, manner: str) -> None:
+    """With another request sent before the first was answered."""
+    engine = held()
+    async with run_server(engine) as running, running.connect() as connection:
+        connection.send(request("POST", CHAT, {"messages": HELLO}))
+        await eventually(lambda: engine.open)
+        connection.send(request("GET", "/v1/models"))
+        await asyncio.sleep(0.05)
+        MANNERS[manner](connection)
+        await eventually(lambda: not engine.open and not running.life.admission.running)
+
+
+async def test_many_gone_at_once(run_server: RunServer, manner: str) -> None:
+    """Two hundred at a time, some streamed: not one stays in the engine."""
+    engine = held()
+    async with run_server(engine) as running, AsyncExitStack() as stack:
+        connections = [await stack.enter_async_context(running.connect()) for _ in range(200)]
+        for number, connection in enumerate(connections):
+            body = {"messages": HELLO, "stream": bool(number % 2)}
+            connection.send(request("POST", CHAT, body))
+        await eventually(lambda: len(engine.open) == 200, 5)
+        for connection in connections:
+            MANNERS[manner](connection)
+        await eventually(lambda: not engine.open and not running.life.admission.running)
+
+
+async def test_a_finished_request_is_not_gone(run_server: RunServer, manner: str) -> None:
+    """Hanging up after the last byte is no disconnect."""
+    async with run_server(FakeEngine()) as running:
+        before = await running.metrics()
+        for stream in (False, True):
+            async with running.connect() as connection:
+                body = {"messages": HELLO, "stream": stream}
+                connection.send(request("POST", CHAT, body))
+                await connection.until(b"[DONE]\n\n\r\n0\r\n\r\n" if stream else b"}}}")
+                MANNERS[manner](connection)
+        await eventually(lambda: not running.life.admission.running)
+        assert (await running.metrics())[DISCONNECTS] == before[DISCONNECTS]
