@@ -16,6 +16,9 @@ RESERVED: Mapping[str, str] = MappingProxyType(
     {"model": "model.path", "served_model_name": "model.names"}
 )
 
+# Compiling the demo model would take longer than all that it will ever run.
+DEMO_DEFAULTS: Mapping[str, object] = MappingProxyType({"enforce_eager": True})
+
 
 def engine_fields() -> frozenset[str]:
     """Return the names of the installed vLLM's public `AsyncEngineArgs` fields.

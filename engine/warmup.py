@@ -40,9 +40,7 @@ async def warm_up(
     return seconds
 
 
-async def _run_batch(
-    engine: Engine, prompts: Sequence[Prompt], size: int, max_tokens: int
-) -> None:
+async def _run_batch(engine: Engine, prompts: Sequence[Prompt], size: int, max_tokens: int) -> None:
     try:
         async with asyncio.TaskGroup() as group:
             for number in range(size):

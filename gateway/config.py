@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 from msgspec import Meta
 
-from engine.settings import RESERVED, engine_fields, platform_defaults
+from engine.settings import DEMO_DEFAULTS, RESERVED, engine_fields, platform_defaults
 from gateway.layers import ConfigError, Options, Problem, Settings, read_layers
 from gateway.values import (
     DEMO,
@@ -148,6 +148,10 @@ def load(options: Options, environ: Mapping[str, str], cwd: Path) -> Loaded:
         except ValueError as error:
             problems.append(Problem(key, str(error), setting.source))
     sources = dict.fromkeys(shapes, "default") | {key: settings[key].source for key in values}
+    if values.get("model.path", DEMO) == DEMO:
+        for name, value in DEMO_DEFAULTS.items():
+            values.setdefault(f"engine.{name}", value)
+            sources.setdefault(f"engine.{name}", "demo model")
     if values.get("model.names", ()) == ():
         sources["model.names"] = "from model.path"
         values["model.names"] = _derived_names(values.get("model.path", DEMO), problems)

@@ -29,10 +29,21 @@ def test_defaults(tmp_path):
 
     assert loaded.config.server == ServerConfig()
     assert loaded.config.model == ModelConfig("demo", ("demo",))
-    assert loaded.config.engine == platform_defaults()
+    assert loaded.config.engine == {**platform_defaults(), "enforce_eager": True}
+    assert loaded.sources["engine.enforce_eager"] == "demo model"
     assert loaded.config.templates == {}
     assert loaded.sources["server.port"] == "default"
     assert loaded.sources["model.names"] == "from model.path"
+
+
+def test_only_the_demo_model_runs_eager(tmp_path):
+    """What is set for the demo model is neither set for others nor over the operator's word."""
+    other = load(Options(model="org/name"), {}, tmp_path)
+    told = load(Options(sets=("engine.enforce_eager=false",)), {}, tmp_path)
+
+    assert "enforce_eager" not in other.config.engine
+    assert told.config.engine["enforce_eager"] is False
+    assert told.sources["engine.enforce_eager"] == "--set"
 
 
 def test_committed_file_equals_defaults(tmp_path):

@@ -30,7 +30,7 @@ def test_platform_defaults_rank_lowest(tmp_path, monkeypatch):
         config, "platform_defaults", lambda: {"gpu_memory_utilization": 0.4, "seed": 1}
     )
 
-    loaded = load(Options(sets=("engine.seed=2",)), {}, tmp_path)
+    loaded = load(Options(model="org/name", sets=("engine.seed=2",)), {}, tmp_path)
 
     assert loaded.config.engine == {"gpu_memory_utilization": 0.4, "seed": 2}
     assert loaded.sources["engine.gpu_memory_utilization"] == "CPU build"
