@@ -46,7 +46,7 @@ async def serve(config: Config, api_keys: Sequence[bytes], start_engine: EngineS
         listener = _listen(server_config.host, server_config.port)
     except OSError as error:
         place = f"{server_config.host}:{server_config.port}"
-        log.error("cannot listen on %s: %s", place, error.strerror)
+        log.error("cannot listen on %s: %s", place, _reason(error))
         return EXIT_NOT_STARTED
     life = Life(config, start_engine)
     server = _Server(
@@ -73,6 +73,12 @@ async def serve(config: Config, api_keys: Sequence[bytes], start_engine: EngineS
     # Else the interpreter takes what vLLM has made apart piece by piece, which takes seconds.
     gc.freeze()
     return life.exit_code
+
+
+def _reason(error: OSError) -> str:
+    """Without the details that asyncio's and socket's helpers put behind it."""
+    number = error.errno or 0
+    return os.strerror(number) if number > 0 else str(error.strerror)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -1,0 +1,116 @@
+"""The page of metrics: every promised series is there, moves, and stays bounded."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.conftest import RunServer, eventually
+from tests.fakes import FakeEngine
+
+pytestmark = pytest.mark.anyio
+
+CHAT = "/v1/chat/completions"
+HELLO: dict[str, Any] = {"messages": [{"role": "user", "content": "?"}]}
+TOKENS = len("<think>\nLet me see.\n</think>\n\nIt is 42.")
+REASONING = len("<think>\nLet me see.\n</think>")
+DEMO = '{model="demo"}'
+
+Samples = dict[str, float]
+
+
+def grown(before: Samples, after: Samples) -> Samples:
+    """By how much each sample has grown, where it has."""
+    growth = {name: value - before.get(name, 0) for name, value in after.items()}
+    return {name: value for name, value in growth.items() if value}
+
+
+@pytest.mark.parametrize(
+    ("stream", "visibility"), [(True, "parsed"), (True, "hidden"), (False, "raw")]
+)
+async def test_a_request_is_counted(run_server: RunServer, stream: bool, visibility: str) -> None:
+    """Tokens, times and the request itself, whatever the client sees of the thinking."""
+    engine = FakeEngine(cached_tokens=5)
+    async with run_server(engine) as running:
+        before = await running.metrics()
+        body = {**HELLO, "stream": stream}
+        assert (await running.ask("POST", f"/{visibility}{CHAT}", body)).status == 200
+        growth = grown(before, await running.metrics())
+    told = "true" if stream else "false"
+    labels = f'method="POST",route="{CHAT}",status="200",stream="{told}"'
+    assert growth[f"gateway_requests_total{{{labels}}}"] == 1
+    assert growth[f"gateway_prompt_tokens_total{DEMO}"] == len(
+        engine.generations[0].prompt.token_ids
+    )
+    assert growth[f"gateway_cached_prompt_tokens_total{DEMO}"] == 5
+    assert growth[f"gateway_completion_tokens_total{DEMO}"] == TOKENS
+    reasoning = f'gateway_reasoning_tokens_total{{model="demo",visibility="{visibility}"}}'
+    assert growth[reasoning] == REASONING
+    counts = {
+        "time_to_first_token": 1,
+        "time_to_first_answer_token": 1 if stream else 0,
+        "inter_token_latency": TOKENS - 1 if stream else 0,
+        "thinking": 1 if stream else 0,
+        "request_duration": 1,
+        "queue": 1,
+    }
+    for name, count in counts.items():
+        assert growth.get(f"gateway_{name}_seconds_count{DEMO}", 0) == count, name
+
+
+async def test_gauges(run_server: RunServer) -> None:
+    """Ready, alive, nothing orphaned; what is in flight is shown, and gone afterwards."""
+    engine = FakeEngine(hold=asyncio.Event())
+    async with run_server(engine) as running:
+        asking = asyncio.create_task(running.ask("POST", CHAT, HELLO))
+        await eventually(lambda: engine.open)
+        during = await running.metrics()
+        assert engine.hold
+        engine.hold.set()
+        await asking
+        after = await running.metrics()
+    in_flight = f'gateway_requests_in_flight{{route="{CHAT}"}}'
+    assert (during[in_flight], after[in_flight]) == (1, 0)
+    assert (after["gateway_ready"], after["gateway_engine_up"]) == (1, 1)
+    assert after["gateway_orphaned_engine_requests"] == 0
+    assert 0 <= after["gateway_event_loop_lag_seconds"] < 1
+    assert any(name.startswith("gateway_build_info{") for name in after)
+
+
+async def test_rejections_stops_and_errors_are_counted(run_server: RunServer) -> None:
+    """Each by its reason."""
+    async with run_server(FakeEngine(fails_after=3), "limits.max_concurrent_requests=1") as running:
+        before = await running.metrics()
+        await running.ask("POST", CHAT, {**HELLO, "stream": True})
+        await running.ask("POST", CHAT, {**HELLO, "stop": "<never>", "max_tokens": 2})
+        growth = grown(before, await running.metrics())
+    assert growth['gateway_stream_errors_total{code="engine_dead"}'] == 1
+    assert growth['gateway_engine_aborts_total{reason="error"}'] == 1
+    async with run_server(FakeEngine()) as running:
+        before = await running.metrics()
+        await running.ask("POST", CHAT, {**HELLO, "stop": "is"})
+        running.life.admission.status = "draining"
+        await running.ask("POST", CHAT, HELLO)
+        growth = grown(before, await running.metrics())
+        running.life.admission.status = "ready"
+    assert growth['gateway_engine_aborts_total{reason="stop_string"}'] == 1
+    assert growth['gateway_rejections_total{reason="server_draining"}'] == 1
+
+
+async def test_what_clients_make_up_adds_no_series(run_server: RunServer) -> None:
+    """Paths, methods and models of a client's own make share their labels."""
+    async with run_server(FakeEngine()) as running:
+        for number in range(2):
+            await _make_things_up(running.ask, number)
+        before = (await running.metrics()).keys()
+        for number in range(2, 100):
+            await _make_things_up(running.ask, number)
+        after = (await running.metrics()).keys()
+    assert after == before
+
+
+async def _make_things_up(ask: Any, number: int) -> None:
+    await ask("GET", f"/made/up/{number}")
+    await ask("GET", f"/v1/models/made-up-{number}")
+    await ask(f"MADE{number}" if number % 2 else "REPORT", CHAT)
+    await ask("POST", CHAT, {**HELLO, "model": f"made-up-{number}"})
