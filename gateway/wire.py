@@ -49,6 +49,11 @@ class Dialect(ABC):
 
     object: str
     chunk_object: str
+    chunk_choice: bytes
+    """A chunk's only choice, open at its end: takes the index, the part and the finish reason."""
+    answer_key: bytes
+    thinking_prefix: bytes
+    last_part: bytes
 
     def __init__(
         self,
@@ -78,16 +83,25 @@ class Dialect(ABC):
         """What a choice's first chunk says before any text; may be nothing."""
 
     @abstractmethod
-    def piece_frames(self, index: int, piece: Piece, usage: Usage | None) -> bytes:
-        """Thinking and answer, each in a chunk of its own; `usage` where it is continuous."""
-
-    @abstractmethod
-    def finish_frame(self, index: int, reply: Reply, usage: Usage | None) -> bytes:
-        """A choice's last chunk."""
-
-    @abstractmethod
     def _choice(self, index: int, reply: Reply, text: Piece) -> dict[str, Any]:
         """A whole reply."""
+
+    def piece_frames(self, index: int, piece: Piece, usage: Usage | None) -> bytes:
+        """Thinking and answer, each in a chunk of its own; `usage` where it is continuous."""
+        frames = b""
+        if piece.thinking:
+            escaped = orjson.dumps(piece.thinking)
+            fields = b",".join(key + escaped for key in self._keys)
+            frames = self._chunk(index, self.thinking_prefix + fields, usage)
+        if piece.answer:
+            frames += self._chunk(index, self.answer_key + orjson.dumps(piece.answer), usage)
+        return frames
+
+    def finish_frame(self, index: int, reply: Reply, usage: Usage | None) -> bytes:
+        """A choice's last chunk."""
+        reason, stop = orjson.dumps(reply.finish_reason), orjson.dumps(reply.stop_reason)
+        choice = self.chunk_choice % (index, self.last_part, reason)
+        return self._head + choice + b',"stop_reason":' + stop + b"}" + self._tail(usage)
 
     def usage_frame(self, usage: Usage) -> bytes:
         """The chunk without choices that ends a stream with `include_usage`."""
@@ -117,9 +131,8 @@ class Dialect(ABC):
             return b'],"usage":null}\n\n'
         return b'],"usage":' + orjson.dumps(usage_json(usage)) + b"}\n\n"
 
-    def _thinking(self, text: str) -> bytes:
-        escaped = orjson.dumps(text)
-        return b",".join(key + escaped for key in self._keys)
+    def _chunk(self, index: int, part: bytes, usage: Usage | None) -> bytes:
+        return self._head + self.chunk_choice % (index, part, b"null") + b"}" + self._tail(usage)
 
     def _thinking_fields(self, text: str) -> dict[str, str | None]:
         return dict.fromkeys(self._fields, text or None) if self._show_thinking else {}
@@ -130,32 +143,14 @@ class ChatDialect(Dialect):
 
     object = "chat.completion"
     chunk_object = "chat.completion.chunk"
+    chunk_choice = b'{"index":%d,"delta":{%b},"logprobs":null,"finish_reason":%b'
+    answer_key = b'"content":'
+    thinking_prefix = b""
+    last_part = b""
 
     def open_frame(self, index: int, usage: Usage | None) -> bytes:
         """The role."""
         return self._chunk(index, b'"role":"assistant","content":""', usage)
-
-    def piece_frames(self, index: int, piece: Piece, usage: Usage | None) -> bytes:
-        """See `Dialect.piece_frames`."""
-        frames = b""
-        if piece.thinking:
-            frames = self._chunk(index, self._thinking(piece.thinking), usage)
-        if piece.answer:
-            frames += self._chunk(index, b'"content":' + orjson.dumps(piece.answer), usage)
-        return frames
-
-    def finish_frame(self, index: int, reply: Reply, usage: Usage | None) -> bytes:
-        """See `Dialect.finish_frame`."""
-        choice = b'{"index":%d,"delta":{},"logprobs":null,"finish_reason":%s,"stop_reason":%s}' % (
-            index,
-            orjson.dumps(reply.finish_reason),
-            orjson.dumps(reply.stop_reason),
-        )
-        return self._head + choice + self._tail(usage)
-
-    def _chunk(self, index: int, delta: bytes, usage: Usage | None) -> bytes:
-        choice = b'{"index":%d,"delta":{%s},"logprobs":null,"finish_reason":null}' % (index, delta)
-        return self._head + choice + self._tail(usage)
 
     def _choice(self, index: int, reply: Reply, text: Piece) -> dict[str, Any]:
         return {
@@ -177,32 +172,14 @@ class CompletionDialect(Dialect):
 
     object = "text_completion"
     chunk_object = "text_completion"
+    chunk_choice = b'{"index":%d,%b,"logprobs":null,"finish_reason":%b'
+    answer_key = b'"text":'
+    thinking_prefix = b'"text":"",'
+    last_part = b'"text":""'
 
     def open_frame(self, index: int, usage: Usage | None) -> bytes:
         """Nothing: completions have no roles."""
         return b""
-
-    def piece_frames(self, index: int, piece: Piece, usage: Usage | None) -> bytes:
-        """See `Dialect.piece_frames`."""
-        frames = b""
-        if piece.thinking:
-            frames = self._chunk(index, b'"text":"",' + self._thinking(piece.thinking), usage)
-        if piece.answer:
-            frames += self._chunk(index, b'"text":' + orjson.dumps(piece.answer), usage)
-        return frames
-
-    def finish_frame(self, index: int, reply: Reply, usage: Usage | None) -> bytes:
-        """See `Dialect.finish_frame`."""
-        choice = b'{"index":%d,"text":"","logprobs":null,"finish_reason":%s,"stop_reason":%s}' % (
-            index,
-            orjson.dumps(reply.finish_reason),
-            orjson.dumps(reply.stop_reason),
-        )
-        return self._head + choice + self._tail(usage)
-
-    def _chunk(self, index: int, fields: bytes, usage: Usage | None) -> bytes:
-        choice = b'{"index":%d,%s,"logprobs":null,"finish_reason":null}' % (index, fields)
-        return self._head + choice + self._tail(usage)
 
     def _choice(self, index: int, reply: Reply, text: Piece) -> dict[str, Any]:
         return {
