@@ -10,6 +10,7 @@ from vllm.renderers.hf import resolve_chat_template
 from vllm.renderers.inputs.preprocess import parse_model_prompt
 
 from engine.errors import BadGeneration, PromptTooLong
+from engine.tokens import text_ends
 from engine.types import ChatInput, Message, Prompt
 
 _LENGTH_PARAMETERS = ("input_text", "input_tokens")
@@ -87,19 +88,11 @@ class ChatRenderer:
             raise self._refusal(error, "prompt") from error
         return self._prompt(rendered["prompt_token_ids"], "prompt")
 
-    def covering(self, token_ids: Sequence[int], length: int, *, special_tokens: bool) -> int:
-        """How many leading tokens it takes to write `length` characters, by bisection."""
-        low, high = 0, len(token_ids)
-        while low < high:
-            middle = (low + high) // 2
-            text = self._tokenizer.decode(
-                list(token_ids[:middle]), skip_special_tokens=not special_tokens
-            )
-            if len(text) < length:
-                low = middle + 1
-            else:
-                high = middle
-        return low
+    def text_ends(
+        self, before: Sequence[int], token_ids: Sequence[int], *, special_tokens: bool
+    ) -> Sequence[int]:
+        """How far the text has got with each token (see `Engine.text_ends`)."""
+        return text_ends(self._tokenizer, before, token_ids, special_tokens=special_tokens)
 
     def _prompt(self, token_ids: Sequence[int], field: str) -> Prompt:
         if not token_ids:

@@ -134,11 +134,11 @@ class VllmEngine:
         """See `Engine.render_text`."""
         return await self._chat.text(prompt)
 
-    def tokens_covering(
-        self, token_ids: Sequence[int], length: int, *, special_tokens: bool
-    ) -> int:
-        """See `Engine.tokens_covering`."""
-        return self._chat.covering(token_ids, length, special_tokens=special_tokens)
+    def text_ends(
+        self, before: Sequence[int], token_ids: Sequence[int], *, special_tokens: bool
+    ) -> Sequence[int]:
+        """See `Engine.text_ends`."""
+        return self._chat.text_ends(before, token_ids, special_tokens=special_tokens)
 
     def stop_all(self) -> None:
         """See `Engine.stop_all`."""

@@ -194,12 +194,15 @@ class Engine(Protocol):
             ServerFault: on entry or while iterating.
         """
 
-    def tokens_covering(
-        self, token_ids: Sequence[int], length: int, *, special_tokens: bool
-    ) -> int:
-        """How many leading tokens of `token_ids` it takes to write `length` characters.
+    def text_ends(
+        self, before: Sequence[int], token_ids: Sequence[int], *, special_tokens: bool
+    ) -> Sequence[int]:
+        """For each of `token_ids`, how many characters of text are written with it.
 
-        `special_tokens`: as the generation had it, whether special tokens are written out.
+        Args:
+            before: the tokens before, for a character may begin in one of them.
+            token_ids: the tokens; counting begins with their text.
+            special_tokens: as the generation had it, whether special tokens are written out.
         """
 
     def stop_all(self) -> None:

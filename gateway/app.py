@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -20,7 +19,7 @@ from gateway.config import Config
 from gateway.context import context_of
 from gateway.errors import ApiError, as_api_error
 from gateway.life import Life
-from gateway.middleware import PROBES, ApiKeys, BodyLimit, Books
+from gateway.middleware import PROBES, ApiKeys, BodyLimit, Books, Cors
 from gateway.models import Models
 from gateway.probes import Probes
 
@@ -52,7 +51,7 @@ def create_app(config: Config, life: Life, api_keys: Sequence[bytes]) -> ASGIApp
     ]
     if config.server.cors_origins:
         cors = Middleware(
-            CORSMiddleware,
+            Cors,
             allow_origins=config.server.cors_origins,
             allow_methods=["GET", "POST"],
             allow_headers=["*"],

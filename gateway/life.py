@@ -93,7 +93,7 @@ class Life:
             self._fail(EXIT_NOT_STARTED)
         except Exception:
             log.exception("the gateway failed")
-            self._fail(EXIT_NOT_STARTED)
+            self._fail(self.exit_code or EXIT_NOT_STARTED)
         finally:
             self.ended.set()
 

@@ -1,16 +1,20 @@
 """What every request passes on its way in, as plain ASGI: books, prefixes, keys, body size."""
 
+import asyncio
 import hashlib
 import hmac
 import logging
 from collections.abc import Callable, Sequence
 
 import orjson
+from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway import metrics
 from gateway.context import KEY, RequestContext, client_id, context_of
-from gateway.errors import ApiError
+from gateway.errors import ApiError, BadRequest, Unavailable
 from gateway.reasoning import SWITCH_WORDS, VISIBILITY_WORDS
 
 access_log = logging.getLogger("thinkgate.access")
@@ -67,6 +71,13 @@ class Books:
         metrics.IN_FLIGHT.labels(route).inc()
         try:
             await self._app(scope, receive, send_marked)
+        except asyncio.CancelledError:
+            # Only the end of a drain does this, and uvicorn's own last words are plain text.
+            if not context.status:
+                error = Unavailable("The server is shutting down.", "server_draining")
+                context.error_code = error.code
+                await error.response()(scope, receive, send_marked)
+            raise
         finally:
             metrics.IN_FLIGHT.labels(route).dec()
             self._write(route, scope["method"], context)
@@ -97,6 +108,19 @@ def _mark(context: RequestContext, message: Message) -> None:
     if not any(name == b"content-type" and b"event-stream" in value for name, value in headers):
         headers.append((b"openai-processing-ms", b"%d" % (context.seconds * 1000)))
     message["headers"] = headers
+
+
+class Cors(CORSMiddleware):
+    """Starlette's, but for the plain text of its refusals."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """What a browser is told that asks before it sends."""
+        response = super().preflight_response(request_headers)
+        if response.status_code == 200:
+            return response
+        refusal = BadRequest(bytes(response.body).decode() + ".").response()
+        refusal.headers["Vary"] = "Origin"
+        return refusal
 
 
 class ApiKeys:

@@ -109,9 +109,9 @@ def prepare_delivery(
     stream = (body.stream_options or StreamOptions()) if body.stream else None
     sampling, stops, special = body.sampling(), body.stops(), life.model.special_tags
     prompts = [prompt for prompt, _ in prepared.prompts]
-    covering = partial(life.engine.tokens_covering, special_tokens=special)
+    text_ends = partial(life.engine.text_ends, special_tokens=special)
     settings = [
-        ReplySettings(life.model.family, inside, stops, reasoning.visibility, covering)
+        ReplySettings(life.model.family, inside, stops, reasoning.visibility, text_ends)
         for _, inside in prepared.prompts
     ]
     identity = Identity(context.own_id, int(time.time()), config.model.names[0])

@@ -8,7 +8,7 @@ from engine.types import Delta
 from gateway.reasoning import Visibility
 from parsers.events import Answer, Event, Thinking, ThinkingEnd, ThinkingStart
 from parsers.formats import ThinkingFormat
-from parsers.ledger import Covering, TokenLedger
+from parsers.ledger import TextEnds, TokenLedger
 from parsers.stops import StopMatcher
 from parsers.thinking import ThinkingParser
 
@@ -22,14 +22,14 @@ class ReplySettings:
         inside: the prompt ended inside a think block.
         stops: strings that end the answer.
         visibility: what leaves the house.
-        covering: see `parsers.ledger.Covering`.
+        text_ends: see `parsers.ledger.TextEnds`.
     """
 
     family: ThinkingFormat
     inside: bool
     stops: Sequence[str]
     visibility: Visibility
-    covering: Covering
+    text_ends: TextEnds
 
 
 @dataclass(slots=True)
@@ -56,7 +56,7 @@ class Reply:
     def __init__(self, settings: ReplySettings) -> None:
         self._parser = ThinkingParser(settings.family, inside=settings.inside)
         self._stops = StopMatcher(settings.stops)
-        self._ledger = TokenLedger(settings.covering)
+        self._ledger = TokenLedger(settings.text_ends)
         self._visibility = settings.visibility
         self._opened: int | None = 0 if settings.inside else None
         self._closed_tokens = 0

@@ -94,8 +94,8 @@ def _handle_signals(life: Life) -> None:
         seen.append(number)
         if len(seen) > 1:
             _abandon(128 + number)
-        if life.engine_or_none is None:
-            # The start runs in a thread that nothing can cancel.
+        if life.admission.status in ("starting", "warming"):
+            # Nobody is served yet, and the start runs in a thread that nothing can cancel.
             _abandon(0)
         log.info("%s: draining", signal.Signals(number).name)
         life.stop()

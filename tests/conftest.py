@@ -192,7 +192,7 @@ async def starting(engine: FakeEngine, seconds: dict[str, float]) -> AsyncIterat
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without the clock that it looks at to see whether it should exit."""
+    """uvicorn without the clocks that it looks at to see whether it should exit."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -201,6 +201,14 @@ class _Server(uvicorn.Server):
     async def main_loop(self) -> None:
         await self.on_tick(0)
         await self.over.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if not self.server_state.connections:
+            for server in self.servers:
+                server.close()
+            await self.lifespan.shutdown()
+        else:  # with its tenth of a second for them
+            await super().shutdown(sockets)
 
 
 @pytest.fixture

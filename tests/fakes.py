@@ -175,10 +175,10 @@ class FakeEngine:
                 return pieces
         raise AssertionError
 
-    def tokens_covering(
-        self, token_ids: Sequence[int], length: int, *, special_tokens: bool
-    ) -> int:
-        return length
+    def text_ends(
+        self, before: Sequence[int], token_ids: Sequence[int], *, special_tokens: bool
+    ) -> Sequence[int]:
+        return range(1, len(token_ids) + 1)
 
     def stop_all(self) -> None:
         if not self.deaf:

@@ -10,7 +10,9 @@ from parsers.formats import FORMATS
 
 def exchange(*prompts, n=1, stops=(), inside=False):
     """An exchange whose tokens are characters."""
-    settings = ReplySettings(FORMATS["think"], inside, stops, "parsed", lambda _, length: length)
+    settings = ReplySettings(
+        FORMATS["think"], inside, stops, "parsed", lambda _, ids: range(1, len(ids) + 1)
+    )
     return Exchange(
         [Prompt(list(map(ord, each)), each) for each in prompts], [settings] * len(prompts), n
     )

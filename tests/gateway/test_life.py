@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,6 +62,29 @@ async def test_the_warmup_comes_before_ready(run_server: RunServer) -> None:
     assert streamed == [True] * 3 + [False] * 3 + [True] * 7
     assert {generation.sampling.max_tokens for generation in engine.generations} == {3}
     assert engine.most_open == 7
+
+
+async def test_every_template_is_warmed_up(run_server: RunServer, tmp_path: Path) -> None:
+    """Each configured template in every position of the switch, and as many as run at once."""
+    templates = {"default": "plain", "house": "<think>{{ enable_thinking }}"}
+    sets = []
+    for name, source in templates.items():
+        (tmp_path / name).write_text(source)
+        sets.append(f"templates.{name}={tmp_path / name}")
+    engine = FakeEngine(templates=templates, max_num_seqs=11)
+    async with run_server(engine, "warmup.enabled=true", *sets) as running:
+        seconds = (await running.metrics()).keys()
+    count = 3 * 3
+    warmed = [chat.template for chat in engine.chats[-count:]]
+    assert warmed == ["default"] * 6 + ["house"] * 3  # it stands in for the model's own
+    assert [generation.incremental for generation in engine.generations] == [
+        *([True] * count),
+        *([False] * count),
+        *([True] * 11),
+    ]
+    assert engine.most_open == 11
+    for step in ("render", "stream", "whole", "batch"):
+        assert f'gateway_warmup_seconds{{step="{step}"}}' in seconds
 
 
 async def test_an_engine_that_does_not_start_ends_the_life(

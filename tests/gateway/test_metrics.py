@@ -1,6 +1,7 @@
 """The page of metrics: every promised series is there, moves, and stays bounded."""
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -15,6 +16,16 @@ HELLO: dict[str, Any] = {"messages": [{"role": "user", "content": "?"}]}
 TOKENS = len("<think>\nLet me see.\n</think>\n\nIt is 42.")
 REASONING = len("<think>\nLet me see.\n</think>")
 DEMO = '{model="demo"}'
+
+PROMISED = {
+    "counter": """requests_total rejections_total client_disconnects_total engine_aborts_total
+        prompt_tokens_total cached_prompt_tokens_total completion_tokens_total
+        reasoning_tokens_total stream_errors_total""",
+    "histogram": """time_to_first_token_seconds time_to_first_answer_token_seconds
+        inter_token_latency_seconds thinking_seconds request_duration_seconds queue_seconds""",
+    "gauge": """requests_in_flight ready engine_up warmup_seconds event_loop_lag_seconds
+        orphaned_engine_requests build_info""",
+}
 
 Samples = dict[str, float]
 
@@ -56,6 +67,17 @@ async def test_a_request_is_counted(run_server: RunServer, stream: bool, visibil
     }
     for name, count in counts.items():
         assert growth.get(f"gateway_{name}_seconds_count{DEMO}", 0) == count, name
+
+
+async def test_every_promised_series_is_there(run_server: RunServer) -> None:
+    """Dashboards are built on these names: each has its type and says what it is."""
+    async with run_server(FakeEngine()) as running:
+        page = (await running.ask("GET", "/metrics")).body.decode()
+    for kind, names in PROMISED.items():
+        for name in names.split():
+            assert f"# TYPE gateway_{name} {kind}\n" in page
+            assert re.search(rf"^# HELP gateway_{name} \S", page, re.MULTILINE)
+    assert "# TYPE python_info gauge" in page  # the registry that vLLM's series are in
 
 
 async def test_gauges(run_server: RunServer) -> None:

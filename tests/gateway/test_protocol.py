@@ -17,6 +17,31 @@ HELLO: list[Any] = [{"role": "user", "content": "?"}]
 BODIES = {CHAT: {"messages": HELLO}, COMPLETIONS: {"prompt": "?"}}
 POSTS = (CHAT, COMPLETIONS)
 GETS = ("/v1/models", "/v1/models/demo", "/live", "/ready", "/health", "/version", "/metrics")
+BAD_VALUES: list[tuple[str, dict[str, Any], str | None]] = [
+    (CHAT, {"messages": []}, "messages"),
+    (CHAT, {"messages": None}, "messages"),
+    (CHAT, {"messages": [{"role": "king", "content": "?"}]}, "messages[0].role"),
+    (CHAT, {"messages": [*HELLO, {"role": "user", "content": 1}]}, "messages[1].content"),
+    (CHAT, {"temperature": 3}, "temperature"),
+    (CHAT, {"temperature": "1"}, "temperature"),
+    (CHAT, {"top_p": 0}, "top_p"),
+    (CHAT, {"n": 0}, "n"),
+    (CHAT, {"n": 17}, "n"),
+    (CHAT, {"seed": 2**64}, "seed"),
+    (CHAT, {"max_tokens": 0}, "max_tokens"),
+    (CHAT, {"max_completion_tokens": 5000}, None),
+    (CHAT, {"max_tokens": 5000}, "max_tokens"),
+    (CHAT, {"stop": ""}, "stop"),
+    (CHAT, {"stream": "yes"}, "stream"),
+    (CHAT, {"stream": False, "stream_options": {}}, "stream_options"),
+    (CHAT, {"logit_bias": {"x": 1}}, "logit_bias"),
+    (CHAT, {"reasoning_effort": "much"}, "reasoning_effort"),
+    (CHAT, {"chat_template": "none"}, "chat_template"),
+    (COMPLETIONS, {"prompt": None}, "prompt"),
+    (COMPLETIONS, {"max_tokens": 4097}, "max_tokens"),
+    (COMPLETIONS, {"top_k": 2**40}, "top_k"),
+    (COMPLETIONS, {"prompt": [-(2**70)]}, None),
+]
 PREFIXES = ("", "/hidden", "/raw/nothink")
 
 
@@ -171,45 +196,15 @@ async def test_bodies_that_are_not_json(run_server: RunServer, path: str) -> Non
             assert answer.status == 200
 
 
-@pytest.mark.parametrize(
-    ("path", "fields", "param"),
-    [
-        (CHAT, {"messages": []}, "messages"),
-        (CHAT, {"messages": None}, "messages"),
-        (CHAT, {"messages": [{"role": "king", "content": "?"}]}, "messages[0].role"),
-        (CHAT, {"messages": [*HELLO, {"role": "user", "content": 1}]}, "messages[1].content"),
-        (CHAT, {"temperature": 3}, "temperature"),
-        (CHAT, {"temperature": "1"}, "temperature"),
-        (CHAT, {"top_p": 0}, "top_p"),
-        (CHAT, {"n": 0}, "n"),
-        (CHAT, {"n": 17}, "n"),
-        (CHAT, {"seed": 2**64}, "seed"),
-        (CHAT, {"max_tokens": 0}, "max_tokens"),
-        (CHAT, {"max_completion_tokens": 5000}, None),
-        (CHAT, {"max_tokens": 5000}, "max_tokens"),
-        (CHAT, {"stop": ""}, "stop"),
-        (CHAT, {"stream": "yes"}, "stream"),
-        (CHAT, {"stream": False, "stream_options": {}}, "stream_options"),
-        (CHAT, {"logit_bias": {"x": 1}}, "logit_bias"),
-        (CHAT, {"reasoning_effort": "much"}, "reasoning_effort"),
-        (CHAT, {"chat_template": "none"}, "chat_template"),
-        (COMPLETIONS, {"prompt": None}, "prompt"),
-        (COMPLETIONS, {"max_tokens": 4097}, "max_tokens"),
-        (COMPLETIONS, {"top_k": 2**40}, "top_k"),
-        (COMPLETIONS, {"prompt": [-(2**70)]}, None),
-    ],
-)
-async def test_the_field_is_named(
-    run_server: RunServer, path: str, fields: dict[str, Any], param: str | None
-) -> None:
+async def test_the_field_is_named(run_server: RunServer) -> None:
     """A bad value is a 400 that names the field, streamed or not, and stays with us."""
     engine = FakeEngine()
     async with run_server(engine) as running:
-        for stream in ({}, {"stream": True}):
-            answer = await running.ask("POST", path, {**BODIES[path], **stream, **fields})
-            assert answer.told() == (400, "invalid_request_error", None)
-            if param:
-                assert answer.error()["param"] == param
+        for path, fields, param in BAD_VALUES:
+            for stream in ({}, {"stream": True}):
+                answer = await running.ask("POST", path, {**BODIES[path], **stream, **fields})
+                assert answer.told() == (400, "invalid_request_error", None), fields
+                assert param in (None, answer.error()["param"])
     assert not engine.generations
 
 

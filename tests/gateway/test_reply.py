@@ -1,6 +1,7 @@
 """`gateway.reply`: visibility decides about text, and about nothing else."""
 
 from dataclasses import dataclass
+from itertools import accumulate
 
 import pytest
 from hypothesis import example, given
@@ -33,7 +34,7 @@ def write(tokens, visibility, cuts=(1,), *, stops=(), family="think", inside=Fal
         inside,
         stops,
         visibility,
-        lambda ids, length: covering([tokens[i] for i in ids], length),
+        lambda before, ids: list(accumulate(len(tokens[i]) for i in ids)),
     )
     reply, whole, start, cuts = Reply(settings), Piece(), 0, list(cuts)
     while True:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import pytest
 from hypothesis import given
@@ -19,26 +19,24 @@ class Tokens:
     lengths: Sequence[int]
     asked: int = 0
 
-    def covering(self, token_ids: Sequence[int], length: int) -> int:
-        """What the ledger asks to split a piece."""
+    def text_ends(self, before: Sequence[int], token_ids: Sequence[int]) -> Sequence[int]:
+        """What the ledger asks to take a piece apart."""
+        assert not before or before[-1] == token_ids[0] - 1
         self.asked += 1
-        return self._count(token_ids, length)
+        return list(accumulate(self.lengths[token] for token in token_ids))
 
     def naive(self, at: int) -> int:
         """What the ledger should say."""
-        return self._count(range(len(self.lengths)), at)
-
-    def _count(self, token_ids: Sequence[int], length: int) -> int:
         written = count = 0
-        while written < length and count < len(token_ids):
-            written += self.lengths[token_ids[count]]
+        while written < at and count < len(self.lengths):
+            written += self.lengths[count]
             count += 1
         return count
 
 
 def ledger_of(tokens: Tokens, cuts: Sequence[int]) -> TokenLedger:
     """A ledger that was given `tokens` in pieces that end at `cuts`."""
-    ledger = TokenLedger(tokens.covering)
+    ledger = TokenLedger(tokens.text_ends)
     for start, end in pairwise((0, *cuts, len(tokens.lengths))):
         ledger.add("x" * sum(tokens.lengths[start:end]), range(start, end))
     return ledger
@@ -87,7 +85,7 @@ def test_forgetting_changes_no_count(reply: tuple[Tokens, list[int]], data: st.D
 def test_forgetting_as_it_goes(reply: tuple[Tokens, list[int]]) -> None:
     """A reader that forgets all it has read counts right up to the end of every piece."""
     tokens, cuts = reply
-    ledger, written = TokenLedger(tokens.covering), 0
+    ledger, written = TokenLedger(tokens.text_ends), 0
     for start, end in pairwise((0, *cuts, len(tokens.lengths))):
         length = sum(tokens.lengths[start:end])
         ledger.add("x" * length, range(start, end))
@@ -98,16 +96,24 @@ def test_forgetting_as_it_goes(reply: tuple[Tokens, list[int]]) -> None:
 
 
 def test_single_tokens_are_never_split() -> None:
-    """Pieces of one token each are counted without asking for a split."""
-    tokens = Tokens([2, 0, 3, 1])
-    ledger = ledger_of(tokens, [1, 2, 3])
-    assert [ledger.cut(at) for at in (0, 2, 5, 6)] == [0, 1, 3, 4]
+    """Pieces of one token each are counted without taking them apart."""
+    tokens = Tokens([2, 3, 1])
+    ledger = ledger_of(tokens, [1, 2])
+    assert [ledger.cut(at) for at in (0, 2, 5, 6)] == [0, 1, 2, 3]
     assert tokens.asked == 0
+
+
+def test_a_piece_is_taken_apart_once() -> None:
+    """However many boundaries fall inside it: a reply that comes whole may have thousands."""
+    tokens = Tokens([2] * 1000)
+    ledger = ledger_of(tokens, [])
+    assert [ledger.cut(at) for at in range(0, 2001, 2)] == list(range(1001))
+    assert tokens.asked == 1
 
 
 def test_text_without_tokens() -> None:
     """Text that comes late belongs to the tokens before it."""
-    ledger = TokenLedger(Tokens([1, 1]).covering)
+    ledger = TokenLedger(Tokens([1, 1]).text_ends)
     ledger.add("a", [0, 1])
     ledger.add("b", [])
     assert [ledger.cut(at) for at in range(3)] == [0, 1, 2]
@@ -116,7 +122,7 @@ def test_text_without_tokens() -> None:
 
 def test_beyond_the_end() -> None:
     """A position that is not written yet takes all tokens there are."""
-    ledger = TokenLedger(Tokens([1]).covering)
+    ledger = TokenLedger(Tokens([1]).text_ends)
     assert ledger.cut(5) == 0
     ledger.add("a", [0])
     assert ledger.cut(5) == 1
@@ -131,7 +137,7 @@ def test_linear(lengths: list[int]) -> None:
 
 
 def _cut_everywhere(tokens: Tokens) -> None:
-    ledger, written = TokenLedger(tokens.covering), 0
+    ledger, written = TokenLedger(tokens.text_ends), 0
     for token, length in enumerate(tokens.lengths):
         ledger.add("x" * length, [token])
         written += length
