@@ -7,6 +7,7 @@ from contextlib import ExitStack
 import pytest
 
 from tests.real.gateways import CHAT, CONTEXT, HELLO, START_SECONDS, Gateway, Probed
+from tests.real.replies import GREEDY, Choice, ask, sdk
 
 NOTHINK = """{{- '<|im_start|>user\\nBe quick.<|im_end|>\\n<|im_start|>assistant\\n' -}}
 {{- '<think>\\n\\n</think>\\n\\n' -}}
@@ -90,3 +91,10 @@ def drained(doomed: Mapping[str, Gateway]) -> Gateway:
 def interrupted(doomed: Mapping[str, Gateway]) -> Gateway:
     """A gateway that waits a minute for running requests."""
     return doomed["interrupted"]
+
+
+@pytest.fixture(scope="session")
+def whole(start: tuple[Gateway, object]) -> Choice:
+    """The greedy reply to a greeting."""
+    with sdk(start[0]) as client:
+        return ask(client, False, **GREEDY).only
