@@ -27,6 +27,7 @@ _NAMES = (
     "vllm.v1.engine.async_llm:AsyncLLM.add_request",
     "vllm.v1.engine.async_llm:AsyncLLM.from_vllm_config",
     "vllm.v1.engine.async_llm:AsyncLLM.shutdown",
+    "vllm.v1.engine.core_client:AsyncMPClient.get_output_async",
     "vllm.v1.engine.exceptions:EngineDeadError",
     "vllm.v1.engine.output_processor:OutputProcessor.propagate_error",
     "vllm.v1.engine.output_processor:RequestOutputCollector.get_nowait",

@@ -1,6 +1,7 @@
 """One vLLM AsyncLLM from start to stop. vLLM's exceptions become ours here and nowhere else."""
 
 import asyncio
+import gc
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -8,6 +9,7 @@ from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Self
 
+import psutil
 import vllm
 from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.exceptions import GracefulHTTPError, VLLMClientError, VLLMValidationError
@@ -28,6 +30,8 @@ from engine.errors import (
     EngineStartError,
     EngineStopping,
 )
+from engine.processes import engine_processes, kill
+from engine.turns import in_turns
 from engine.types import ChatInput, Delta, Generation, Prompt, Sampling
 
 _log = logging.getLogger("thinkgate.engine")
@@ -55,10 +59,12 @@ class VllmEngine:
         self._llm: Any = None
         self._renderer: ChatRenderer | None = None
         self._defaults: dict[str, Any] = {}
+        self._processes: list[psutil.Process] = []
 
     async def __aenter__(self) -> Self:
         # vLLM takes tens of seconds to start and blocks: probes are answered meanwhile.
         await asyncio.to_thread(self._start)
+        self._processes = engine_processes()
         return self
 
     async def __aexit__(
@@ -70,6 +76,7 @@ class VllmEngine:
         if self._aborts:
             await asyncio.wait(self._aborts)
         await asyncio.to_thread(self._llm.shutdown, timeout=_SHUTDOWN_SECONDS)
+        kill(self._processes)
 
     def _start(self) -> None:
         compat.check()
@@ -82,11 +89,15 @@ class VllmEngine:
                 enable_log_requests=engine_args.enable_log_requests,
                 disable_log_stats=engine_args.disable_log_stats,
             )
+            core = self._llm.engine_core
+            core.get_output_async = in_turns(core.get_output_async)
             self._renderer = ChatRenderer(self._llm, self._templates)
         except Exception as error:
             cause = " ".join(str(error).split())  # on one line, for the log
             raise EngineStartError(f"{type(error).__name__}: {cause}") from error
         self._defaults = config.model_config.get_diff_sampling_param()
+        # What is there now stays: looking for garbage in it stops the event loop for half a second.
+        gc.freeze()
 
     @property
     def version(self) -> str:

@@ -13,7 +13,7 @@ from engine.errors import EngineError
 from engine.types import ChatInput, Engine, Message
 from engine.warmup import warm_up
 from gateway import __version__, metrics
-from gateway.admission import Admission
+from gateway.admission import Admission, Status
 from gateway.config import Config
 from gateway.reasoning import Reasoning
 from gateway.schema import ChatBody
@@ -73,6 +73,11 @@ class Life:
     def engine_or_none(self) -> Engine | None:
         """The engine, if it is there."""
         return self._engine
+
+    @property
+    def status(self) -> Status:
+        """Where this life has got to; a dead engine shows at once, before `run` has noticed."""
+        return "dead" if self._engine and self._engine.dead else self.admission.status
 
     def stop(self) -> None:
         """Drain, then end `run`. May be called more than once."""

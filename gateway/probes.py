@@ -20,12 +20,12 @@ class Probes:
 
     async def live(self, request: Request) -> Response:
         """200 while restarting would not help."""
-        return Response(status_code=503 if self._life.admission.status == "dead" else 200)
+        return Response(status_code=503 if self._life.status == "dead" else 200)
 
     async def ready(self, request: Request) -> Response:
         """200 while requests are taken; the body says where the start has got to."""
         body = {
-            "status": self._life.admission.status,
+            "status": self._life.status,
             "seconds": {name: round(value, 3) for name, value in self._life.seconds.items()},
             "model": self._config.model.names[0],
             "requests_in_flight": self._life.admission.running,
@@ -44,14 +44,14 @@ class Probes:
     async def metrics(self, request: Request) -> Response:
         """Our series and vLLM's."""
         engine = self._life.engine_or_none
-        metrics.READY.set(self._life.admission.status == "ready")
+        metrics.READY.set(self._life.status == "ready")
         metrics.ENGINE_UP.set(engine is not None and not engine.dead)
         metrics.ORPHANS.set(engine.orphans if engine else 0)
         body, content_type = metrics.page()
         return Response(body, headers={"Content-Type": content_type})
 
     def _status(self) -> int:
-        return 200 if self._life.admission.status == "ready" else 503
+        return 200 if self._life.status == "ready" else 503
 
 
 def vllm_version() -> str | None:

@@ -4,15 +4,14 @@ import asyncio
 import contextlib
 import gc
 import logging
-import multiprocessing
 import os
 import signal
 import socket
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import uvicorn
 
+from engine.processes import engine_processes, kill
 from gateway.app import create_app
 from gateway.config import Config
 from gateway.life import EXIT_NOT_STARTED, EngineStarter, Life
@@ -106,23 +105,9 @@ def _handle_signals(life: Life) -> None:
 
 def _abandon(code: int) -> None:
     """Leave at once, and nothing behind."""
-    for child in multiprocessing.active_children():
-        workers = list(_below(child.pid))
-        child.kill()
-        for pid in workers:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+    kill(engine_processes())
     logging.shutdown()
     os._exit(code)
-
-
-def _below(pid: int | None) -> Iterator[int]:
-    """All that a process has started: killed, it can't tell them to leave."""
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            for child in map(int, children.read_text().split()):
-                yield child
-                yield from _below(child)
 
 
 async def _close_when_ended(server: uvicorn.Server, life: Life) -> None:
