@@ -32,32 +32,7 @@ def create_app(config: Config, life: Life, api_keys: Sequence[bytes]) -> ASGIApp
         life: the engine's life; the application's lifespan runs it.
         api_keys: SHA-256 digests of the keys that are let in; none lets everybody in.
     """
-    models, probes = Models(config, life), Probes(config, life)
-    routes = [
-        Route("/v1/chat/completions", ChatCompletions(config, life), methods=["POST"]),
-        Route("/v1/completions", Completions(config, life), methods=["POST"]),
-        Route("/v1/models", models.all),
-        Route("/v1/models/{id:path}", models.one),
-        Route("/live", probes.live),
-        Route("/ready", probes.ready),
-        Route("/health", probes.health),
-        Route("/version", probes.version),
-        Route("/metrics", probes.metrics),
-    ]
-    open_paths = PROBES | {"/metrics"} if config.metrics.public else PROBES
-    middleware = [
-        Middleware(ApiKeys, digests=api_keys, open_paths=open_paths),
-        Middleware(BodyLimit, limit=config.server.max_body_bytes),
-    ]
-    if config.server.cors_origins:
-        cors = Middleware(
-            Cors,
-            allow_origins=config.server.cors_origins,
-            allow_methods=["GET", "POST"],
-            allow_headers=["*"],
-            expose_headers=["x-request-id", "x-thinkgate-reasoning", "x-thinkgate-warning"],
-        )
-        middleware.insert(0, cors)
+    routes = _routes(config, life)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -68,7 +43,7 @@ def create_app(config: Config, life: Life, api_keys: Sequence[bytes]) -> ASGIApp
 
     app = Starlette(
         routes=routes,
-        middleware=middleware,
+        middleware=_middleware(config, api_keys),
         exception_handlers=dict.fromkeys((ApiError, EngineError, HTTPException, Exception), _tell),
         lifespan=lifespan,
     )
@@ -81,6 +56,40 @@ def create_app(config: Config, life: Life, api_keys: Sequence[bytes]) -> ASGIApp
         return path if path in known else "unknown"
 
     return Books(app, route_of, log=config.logging.access)
+
+
+def _routes(config: Config, life: Life) -> list[Route]:
+    models, probes = Models(config, life), Probes(config, life)
+    return [
+        Route("/v1/chat/completions", ChatCompletions(config, life), methods=["POST"]),
+        Route("/v1/completions", Completions(config, life), methods=["POST"]),
+        Route("/v1/models", models.all),
+        Route("/v1/models/{id:path}", models.one),
+        Route("/live", probes.live),
+        Route("/ready", probes.ready),
+        Route("/health", probes.health),
+        Route("/version", probes.version),
+        Route("/metrics", probes.metrics),
+    ]
+
+
+def _middleware(config: Config, api_keys: Sequence[bytes]) -> list[Middleware]:
+    """From the outside in."""
+    open_paths = PROBES | {"/metrics"} if config.metrics.public else PROBES
+    inner = [
+        Middleware(ApiKeys, digests=api_keys, open_paths=open_paths),
+        Middleware(BodyLimit, limit=config.server.max_body_bytes),
+    ]
+    if not config.server.cors_origins:
+        return inner
+    cors = Middleware(
+        Cors,
+        allow_origins=config.server.cors_origins,
+        allow_methods=["GET", "POST"],
+        allow_headers=["*"],
+        expose_headers=["x-request-id", "x-thinkgate-reasoning", "x-thinkgate-warning"],
+    )
+    return [cors, *inner]
 
 
 async def _tell(request: Request, error: Exception) -> Response:
