@@ -25,7 +25,8 @@ TAGS: dict[str, type[ThinkingStart | ThinkingEnd]] = {
     "ThinkingStart": ThinkingStart,
     "ThinkingEnd": ThinkingEnd,
 }
-LONGEST_HELD = 16 + len("<|/thinking|>")
+LONGEST_HELD = 16 + len("<|/thinking|>") + 80
+"""Blanks at the start, a tag, and what has to follow it to tell whether it is quoted."""
 STUFF = joined(
     *("<think>", "</think>", "<|thinking|>", "<|/thinking|>", "<thi", "</", "<|", "think>", ">"),
     *("`", "\n", "\r\n", " ", " " * 15, "a", "思考", "👩‍💻", "\u0301"),
