@@ -1,7 +1,7 @@
 """How hypothesis searches: the same examples every time, or many new ones.
 
-`HYPOTHESIS_PROFILE=explore make test ARGS=tests/parsers` looks for what nobody has seen yet; what it
-finds becomes a case of its own.
+`HYPOTHESIS_PROFILE=explore make test ARGS=tests/parsers` looks for what nobody has seen yet; what
+it finds becomes a case of its own.
 """
 
 import os
