@@ -11,7 +11,8 @@ from vllm.renderers.inputs.preprocess import parse_model_prompt
 
 from engine.errors import BadGeneration, PromptTooLong
 from engine.tokens import text_ends
-from engine.types import ChatInput, Message, Prompt
+from engine.tools import tool_calls
+from engine.types import ChatInput, Message, Prompt, ToolCall
 
 _LENGTH_PARAMETERS = ("input_text", "input_tokens")
 """What vLLM's renderer blames when a prompt is too long, before and after tokenizing."""
@@ -56,6 +57,7 @@ class ChatRenderer:
             chat_template=self._templates[chat.template] if chat.template else None,
             chat_template_kwargs={
                 **chat.variables,
+                "tools": [msgspec.to_builtins(tool) for tool in chat.tools] or None,
                 "add_generation_prompt": True,
                 "continue_final_message": False,
                 "tokenize": False,
@@ -93,6 +95,10 @@ class ChatRenderer:
     ) -> Sequence[int]:
         """How far the text has got with each token (see `Engine.text_ends`)."""
         return text_ends(self._tokenizer, before, token_ids, special_tokens=special_tokens)
+
+    def tool_calls(self, text: str) -> Sequence[ToolCall]:
+        """The calls in the end of an answer (see `Engine.tool_calls`)."""
+        return tool_calls(self._tokenizer, text)
 
     def _prompt(self, token_ids: Sequence[int], field: str) -> Prompt:
         if not token_ids:

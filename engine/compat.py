@@ -22,6 +22,7 @@ _NAMES = (
     "vllm.renderers.inputs.preprocess:parse_model_prompt",
     "vllm.sampling_params:RequestOutputKind.DELTA",
     "vllm.sampling_params:SamplingParams.from_optional",
+    "vllm.tool_parsers:ToolParserManager.get_tool_parser",
     "vllm.usage.usage_lib:UsageContext.OPENAI_API_SERVER",
     "vllm.v1.engine.async_llm:AsyncLLM.abort",
     "vllm.v1.engine.async_llm:AsyncLLM.add_request",

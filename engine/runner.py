@@ -32,7 +32,7 @@ from engine.errors import (
 )
 from engine.processes import engine_processes, kill
 from engine.turns import in_turns
-from engine.types import ChatInput, Delta, Generation, Prompt, Sampling
+from engine.types import ChatInput, Delta, Generation, Prompt, Sampling, ToolCall
 
 _log = logging.getLogger("thinkgate.engine")
 
@@ -150,6 +150,10 @@ class VllmEngine:
     ) -> Sequence[int]:
         """See `Engine.text_ends`."""
         return self._chat.text_ends(before, token_ids, special_tokens=special_tokens)
+
+    def tool_calls(self, text: str) -> Sequence[ToolCall]:
+        """See `Engine.tool_calls`."""
+        return self._chat.tool_calls(text)
 
     def stop_all(self) -> None:
         """See `Engine.stop_all`."""

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -25,10 +25,26 @@ class Function(msgspec.Struct, frozen=True):
 
 
 class ToolCall(msgspec.Struct, frozen=True):
-    """One call of an earlier assistant turn."""
+    """One call: of an earlier assistant turn, or of the reply."""
 
     function: Function
     id: str = ""
+    type: Literal["function"] = "function"
+
+
+class FunctionDefinition(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A function that the model may call; `parameters` is a JSON schema."""
+
+    name: str
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+class Tool(msgspec.Struct, frozen=True):
+    """What a request offers to the model."""
+
+    function: FunctionDefinition
     type: Literal["function"] = "function"
 
 
@@ -56,12 +72,14 @@ class ChatInput:
         template: name of a configured chat template; None for the model's own.
         variables: the template's variables, such as `enable_thinking`.
         prefill: text put behind the rendered prompt, where the model goes on.
+        tools: what the model may call.
     """
 
     messages: Sequence[Message]
     template: str | None = None
     variables: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
     prefill: str = ""
+    tools: Sequence[Tool] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +221,13 @@ class Engine(Protocol):
             before: the tokens before, for a character may begin in one of them.
             token_ids: the tokens; counting begins with their text.
             special_tokens: as the generation had it, whether special tokens are written out.
+        """
+
+    def tool_calls(self, text: str) -> Sequence[ToolCall]:
+        """The calls that the model wrote, each with an id of its own; none if `text` is not sound.
+
+        Args:
+            text: the end of an answer, from the first mark of a call on.
         """
 
     def stop_all(self) -> None:

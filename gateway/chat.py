@@ -30,6 +30,7 @@ class ChatCompletions:
             plan = model.plan(body, reasoning)
             prompt = await engine.render_chat(plan.chat)
             inside = model.inside(prompt, reasoning.switch)
-            prepared = Prepared(body, reasoning, plan.warning, [(prompt, inside)])
+            prompts, tools = [(prompt, inside)], bool(plan.chat.tools)
+            prepared = Prepared(body, reasoning, plan.warning, prompts, calls_tools=tools)
             delivery = prepare_delivery(prepared, ChatDialect, self._config, self._life, context)
             await delivery.run(engine, scope, receive, send)

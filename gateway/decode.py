@@ -55,7 +55,6 @@ _REFUSED_IN_CHAT: Mapping[str, tuple[object, ...]] = {
     "logprobs": (None, False),
     "modalities": (None, ["text"]),
     "tool_choice": (None, "none", "auto"),
-    "tools": (None, []),
     "web_search_options": (None,),
 }
 _REFUSED_IN_COMPLETIONS: Mapping[str, tuple[object, ...]] = {

@@ -82,7 +82,11 @@ class Delivery:
             if self.exchange.done:
                 break
         texts = [
-            Piece("".join(p.thinking for p in each), "".join(p.answer for p in each))
+            Piece(
+                "".join(p.thinking for p in each),
+                "".join(p.answer for p in each),
+                [call for p in each for call in p.tool_calls],
+            )
             for each in pieces
         ]
         return self.dialect.whole(self.exchange.replies, texts, self.exchange.usage())

@@ -93,12 +93,14 @@ class Prepared:
         reasoning: what was resolved.
         warning: a wish that can't be granted; '' if there is none.
         prompts: each prompt, and whether its reply begins with thinking.
+        calls_tools: tools are offered, so calls are read.
     """
 
     body: Body
     reasoning: Reasoning
     warning: str
     prompts: Sequence[tuple[Prompt, bool]]
+    calls_tools: bool = False
 
 
 def prepare_delivery(
@@ -110,8 +112,9 @@ def prepare_delivery(
     sampling, stops, special = body.sampling(), body.stops(), life.model.special_tags
     prompts = [prompt for prompt, _ in prepared.prompts]
     text_ends = partial(life.engine.text_ends, special_tokens=special)
+    read_calls = life.engine.tool_calls if prepared.calls_tools else None
     settings = [
-        ReplySettings(life.model.family, inside, stops, reasoning.visibility, text_ends)
+        ReplySettings(life.model.family, inside, stops, reasoning.visibility, text_ends, read_calls)
         for _, inside in prepared.prompts
     ]
     identity = Identity(context.own_id, int(time.time()), config.model.names[0])

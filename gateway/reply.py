@@ -1,16 +1,17 @@
 """One choice's reply: what the model writes, split, stopped and counted."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from engine.types import Delta
+from engine.types import Delta, ToolCall
 from gateway.reasoning import Visibility
 from parsers.events import Answer, Event, Thinking, ThinkingEnd, ThinkingStart
 from parsers.formats import ThinkingFormat
 from parsers.ledger import TextEnds, TokenLedger
 from parsers.stops import StopMatcher
 from parsers.thinking import ThinkingParser
+from parsers.tools import ToolCallHolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class ReplySettings:
         stops: strings that end the answer.
         visibility: what leaves the house.
         text_ends: see `parsers.ledger.TextEnds`.
+        tool_calls: see `Engine.tool_calls`; None where the request offers no tools.
     """
 
     family: ThinkingFormat
@@ -30,14 +32,16 @@ class ReplySettings:
     stops: Sequence[str]
     visibility: Visibility
     text_ends: TextEnds
+    tool_calls: Callable[[str], Sequence[ToolCall]] | None = None
 
 
 @dataclass(slots=True)
 class Piece:
-    """What one delta adds to what the client sees; either part may be empty."""
+    """What one delta adds to what the client sees; any part may be empty."""
 
     thinking: str = ""
     answer: str = ""
+    tool_calls: Sequence[ToolCall] = ()
 
 
 class Reply:
@@ -47,7 +51,7 @@ class Reply:
     three. Tokens of think blocks, tags included, are reasoning tokens; all others are answer.
 
     Attributes:
-        finish_reason: None until the reply is over; then `stop` or `length`.
+        finish_reason: None until the reply is over; then `stop`, `length` or `tool_calls`.
         stop_reason: the stop string that ended it, if one did.
         completion_tokens: tokens so far.
         answering: the answer has begun.
@@ -57,13 +61,15 @@ class Reply:
         self._parser = ThinkingParser(settings.family, inside=settings.inside)
         self._stops = StopMatcher(settings.stops)
         self._ledger = TokenLedger(settings.text_ends)
+        self._tools = ToolCallHolder() if settings.tool_calls else None
+        self._read_calls = settings.tool_calls
         self._visibility = settings.visibility
         self._opened: int | None = 0 if settings.inside else None
         self._closed_tokens = 0
         self._raw = ""
         self._raw_sent = 0
         self._held: list[int] = []  # where each character stands that the stops hold back
-        self.finish_reason: Literal["stop", "length"] | None = None
+        self.finish_reason: Literal["stop", "length", "tool_calls"] | None = None
         self.stop_reason: str | None = None
         self.completion_tokens = 0
         self.answering = False
@@ -97,8 +103,10 @@ class Reply:
         if delta.finish_reason and not self.finish_reason:
             piece.answer += self._stops.finish()
             self.finish_reason = delta.finish_reason
+        if self._tools:
+            self._take_calls(self._tools, piece)
         if self._visibility == "raw":
-            piece = Piece(answer=self._raw_text(delta.text))
+            piece = Piece("", self._raw_text(delta.text), piece.tool_calls)
         elif self._visibility == "hidden":
             piece.thinking = ""
         self._ledger.forget(self._parser.position)
@@ -128,6 +136,19 @@ class Reply:
         if length:
             self._held += range(event.at, event.at + len(event.text))
         self._held = self._held[len(self._held) - length :]
+
+    def _take_calls(self, tools: ToolCallHolder, piece: Piece) -> None:
+        """Hold the answer back from its first call on, and read the calls when it is over."""
+        piece.answer = tools.feed(piece.answer)
+        if not self.finish_reason:
+            return
+        piece.answer += tools.finish()
+        if tools.held and self._read_calls:
+            piece.tool_calls = self._read_calls(tools.held)
+            if piece.tool_calls:
+                self.finish_reason = "tool_calls"
+            else:
+                piece.answer += tools.held
 
     def _raw_text(self, text: str) -> str:
         """The text as generated, as far as it may be sent."""

@@ -4,13 +4,13 @@ Fields are OpenAI's, plus vLLM's sampling parameters and every vendor's words fo
 those mean is reasoning.py's business.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
-from engine.types import Message, Sampling
+from engine.types import Message, Sampling, Tool
 from gateway.errors import BadRequest
 
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
@@ -119,12 +119,18 @@ class ChatBody(Body, frozen=True, kw_only=True):
     messages: Annotated[list[Message], Meta(min_length=1)]
     max_completion_tokens: Count | None = None
     chat_template: str | None = None
+    tools: list[Tool] | None = None
+    tool_choice: str | None = None
 
     def token_limit(self) -> tuple[str, int | None]:
         """OpenAI's new name for the limit wins over the old one, as in vLLM."""
         if self.max_completion_tokens is None:
             return "max_tokens", self.max_tokens
         return "max_completion_tokens", self.max_completion_tokens
+
+    def offered(self) -> Sequence[Tool]:
+        """The tools that the model may call."""
+        return () if self.tool_choice == "none" else self.tools or ()
 
     def last_word(self) -> str:
         """The last word of the last user message; '' where there is none."""

@@ -127,7 +127,7 @@ class Framer:
         if index not in self._opened:
             self._opened.add(index)
             frame = self._dialect.open_frame(index, usage)
-        if piece.thinking or piece.answer:
+        if piece.thinking or piece.answer or piece.tool_calls:
             frame += self._dialect.piece_frames(index, piece, usage)
         if reply.finish_reason:
             frame += self._dialect.finish_frame(index, reply, usage)

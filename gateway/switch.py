@@ -14,6 +14,7 @@ from gateway.errors import BadRequest
 from gateway.reasoning import Reasoning
 from gateway.schema import ChatBody
 from parsers.formats import FORMATS, ThinkingFormat, detect, starts_inside
+from parsers.tools import calls_tools
 
 _PROBE = (Message(role="user", content="Hello"),)
 _BY_SWITCH = {None: "default", True: "think", False: "nothink"}
@@ -28,11 +29,13 @@ class TemplateProbe:
         variable: switches thinking; None if there is no such variable.
         prefill: what to write behind its prompt to keep thinking off, where nothing else does.
         thinks: it mentions the family's tags, so its model is known to think.
+        calls_tools: it tells its model how to call tools, in a way that is known.
     """
 
     variable: str | None
     prefill: str
     thinks: bool
+    calls_tools: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,9 @@ class ThinkingModel:
         probe = self._probes.get(name)
         if probe is None:
             raise BadRequest("This model has no chat template; use /v1/completions.", "messages")
+        tools = body.offered()
+        if tools and not probe.calls_tools:
+            raise BadRequest("This model's way of calling tools is not supported yet.", "tools")
         variables = dict(body.chat_template_kwargs or {})
         if reasoning.effort is not None:
             variables["reasoning_effort"] = reasoning.effort
@@ -90,7 +96,7 @@ class ThinkingModel:
                 warning = "thinking=off: this model has no switch that is known"
         elif switch is True and not dedicated and not probe.thinks:
             warning = "thinking=on: this model is not known to think"
-        return Plan(ChatInput(body.messages, name, variables, prefill), warning)
+        return Plan(ChatInput(body.messages, name, variables, prefill, tools), warning)
 
     def inside(self, prompt: Prompt, switch: bool | None) -> bool:
         """Whether the reply to `prompt` begins with thinking: some models begin without a tag."""
@@ -146,7 +152,7 @@ async def _probe_template(
             for value in (True, False)
         ]
         if on.token_ids != off.token_ids:
-            return TemplateProbe(variable, "", thinks=True)
+            return TemplateProbe(variable, "", thinks=True, calls_tools=calls_tools(source))
     thinks = family.starts_inside or any(tag in source for tag in family.tags)
     default = await engine.render_chat(ChatInput(_PROBE, name))
     if not thinks:
@@ -155,4 +161,4 @@ async def _probe_template(
         prefill = f"\n{family.close}\n\n"
     else:
         prefill = family.empty_block
-    return TemplateProbe(None, prefill, thinks=thinks)
+    return TemplateProbe(None, prefill, thinks=thinks, calls_tools=calls_tools(source))

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from engine.types import ToolCall
 from gateway.exchange import Usage
 from gateway.reply import Piece, Reply
 
@@ -87,7 +88,7 @@ class Dialect(ABC):
         """A whole reply."""
 
     def piece_frames(self, index: int, piece: Piece, usage: Usage | None) -> bytes:
-        """Thinking and answer, each in a chunk of its own; `usage` where it is continuous."""
+        """Thinking, answer and calls, each in a chunk of its own; `usage` where continuous."""
         frames = b""
         if piece.thinking:
             escaped = orjson.dumps(piece.thinking)
@@ -95,6 +96,9 @@ class Dialect(ABC):
             frames = self._chunk(index, self.thinking_prefix + fields, usage)
         if piece.answer:
             frames += self._chunk(index, self.answer_key + orjson.dumps(piece.answer), usage)
+        if piece.tool_calls:
+            calls = [{"index": i} | _call_json(call) for i, call in enumerate(piece.tool_calls)]
+            frames += self._chunk(index, b'"tool_calls":' + orjson.dumps(calls), usage)
         return frames
 
     def finish_frame(self, index: int, reply: Reply, usage: Usage | None) -> bytes:
@@ -153,14 +157,17 @@ class ChatDialect(Dialect):
         return self._chunk(index, b'"role":"assistant","content":""', usage)
 
     def _choice(self, index: int, reply: Reply, text: Piece) -> dict[str, Any]:
+        message: dict[str, Any] = {
+            "role": "assistant",
+            "content": text.answer or None if text.tool_calls else text.answer,
+            "refusal": None,
+            **self._thinking_fields(text.thinking),
+        }
+        if text.tool_calls:
+            message["tool_calls"] = [_call_json(call) for call in text.tool_calls]
         return {
             "index": index,
-            "message": {
-                "role": "assistant",
-                "content": text.answer,
-                "refusal": None,
-                **self._thinking_fields(text.thinking),
-            },
+            "message": message,
             "logprobs": None,
             "finish_reason": reply.finish_reason,
             "stop_reason": reply.stop_reason,
@@ -190,6 +197,11 @@ class CompletionDialect(Dialect):
             "finish_reason": reply.finish_reason,
             "stop_reason": reply.stop_reason,
         }
+
+
+def _call_json(call: ToolCall) -> dict[str, Any]:
+    function = {"name": call.function.name, "arguments": call.function.arguments}
+    return {"id": call.id, "type": call.type, "function": function}
 
 
 def usage_json(usage: Usage) -> dict[str, Any]:

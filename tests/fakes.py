@@ -1,6 +1,7 @@
 """A fake engine for everything above it: one character is one token, and the reply is a script."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -9,10 +10,11 @@ from types import TracebackType
 from typing import Self
 
 from engine.errors import BadGeneration, EngineDead, EngineStopping, PromptTooLong
-from engine.types import ChatInput, Delta, Generation, Prompt
+from engine.types import ChatInput, Delta, Function, Generation, Prompt, ToolCall
+from parsers.tools import OPEN
 
 THINKING = "<think>\nLet me see.\n</think>\n\nIt is 42."
-TEMPLATE = "<think></think>{{ enable_thinking }}"
+TEMPLATE = "<think></think>{{ enable_thinking }}<tool_call>{{ arguments }}"
 
 
 @dataclass
@@ -92,6 +94,16 @@ class FakeEngine:
 
     def is_special(self, token: str) -> bool:
         return False
+
+    def tool_calls(self, text: str) -> Sequence[ToolCall]:
+        try:
+            calls = [json.loads(part.split("</tool_call>")[0]) for part in text.split(OPEN)[1:]]
+        except ValueError:
+            return ()
+        return [
+            ToolCall(Function(call["name"], json.dumps(call["arguments"])), f"call_{number}")
+            for number, call in enumerate(calls)
+        ]
 
     async def render_chat(self, chat: ChatInput) -> Prompt:
         if self.render:

@@ -148,7 +148,6 @@ CHAT = [
     ("logprobs", True, False),
     ("modalities", ["audio"], ["text"]),
     ("tool_choice", "required", "auto"),
-    ("tools", [{}], []),
     ("web_search_options", {}, None),
 ]
 COMPLETIONS = [("add_special_tokens", False, True), ("logprobs", 0, None)]

@@ -54,6 +54,7 @@ TAKEN = {
     "thinking_budget": BUDGET,
     "reasoning_budget": BUDGET,
     "stream_options": {"{}", '{"a":1}', '{"1":1}'},
+    "tools": {"[]"},
 }
 """Which of the values above each field takes; every field takes null."""
 
@@ -81,10 +82,10 @@ def test_what_a_field_takes(field):
 
 
 def test_every_field_has_its_row():
-    """A field that is added is tested."""
+    """A field that is added is tested; what `tool_choice` takes, test_decode knows."""
     fields = {*ChatBody.__struct_fields__, *CompletionBody.__struct_fields__}
 
-    assert fields == {*TAKEN, "messages", "prompt"}
+    assert fields == {*TAKEN, "messages", "prompt", "tool_choice"}
 
 
 @pytest.mark.parametrize(
