@@ -1,4 +1,4 @@
-"""The command line: `thinkgate serve` and `thinkgate check`.
+"""The command line: `thinkgate serve` and `thinkgate check`; the clients have one of their own.
 
 vLLM may start processes that import this module again, so importing it does nothing.
 """
@@ -15,6 +15,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NoReturn
 
+from client.__main__ import COMMANDS
+from client.__main__ import main as client_main
 from engine.settings import engine_arguments
 from engine.types import Engine
 from gateway.config import Config, ConfigError, Loaded, Options, load, load_api_keys
@@ -36,7 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     Exit codes: 0 clean stop, 78 bad configuration, 1 not started, 70 engine died while serving,
     130 second SIGINT.
     """
-    parsed = _parser().parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] and given[0] in COMMANDS:
+        client_main(given)
+    parsed = _parser().parse_args(given)
     options = Options(
         config=parsed.config,
         profiles=tuple(parsed.profile),
@@ -71,6 +76,8 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--host")
         command.add_argument("--port", type=int)
         command.add_argument("--model", help="demo, a folder, or a hub id")
+    for name in COMMANDS:
+        commands.add_parser(name, help=f"a client: thinkgate {name} --help")
     return parser
 
 

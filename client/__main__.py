@@ -1,0 +1,75 @@
+"""The clients' command line: `thinkgate chat`, `thinkgate eval`, `thinkgate bench`.
+
+python -m client chat --prompt "17 + 25?"
+"""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import NoReturn, Protocol
+
+from client.api import BASE_URL
+from client.errors import ClientError
+from client.text import one_line
+
+
+class Command(Protocol):
+    """What a module of `COMMANDS` offers."""
+
+    PURPOSE: str
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare its own arguments."""
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        """Do it, and return the exit code.
+
+        Raises:
+            ClientError: it can't be done; the text is for the user.
+        """
+
+
+COMMANDS: Mapping[str, str] = {
+    "chat": "client.chat",
+}
+"""Command -> module, imported only when it is called."""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run one command and exit.
+
+    Exit codes: 0 done, 1 the server or the data won't do, 2 bad arguments, 130 interrupted.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    parser = argparse.ArgumentParser(prog="thinkgate")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, module in COMMANDS.items():
+        if given[:1] == [name]:
+            command: Command = importlib.import_module(module)
+            subparser = commands.add_parser(name, description=command.PURPOSE)
+            _add_server(subparser)
+            command.add_arguments(subparser)
+        else:
+            commands.add_parser(name)
+    parsed = parser.parse_args(given)
+    try:
+        sys.exit(command.run(parsed))
+    except ClientError as error:
+        print(f"thinkgate {parsed.command}: {one_line(str(error))}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _add_server(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("server")
+    group.add_argument("--base-url", default=BASE_URL, help=f"default: {BASE_URL}")
+    key = os.environ.get("OPENAI_API_KEY", "").strip()
+    group.add_argument("--api-key", default=key, help="default: $OPENAI_API_KEY")
+    group.add_argument("--model", default="", help="default: the first one served")
+
+
+if __name__ == "__main__":
+    main()
