@@ -33,6 +33,7 @@ class Command(Protocol):
 
 COMMANDS: Mapping[str, str] = {
     "chat": "client.chat",
+    "eval": "client.evaluate",
 }
 """Command -> module, imported only when it is called."""
 
