@@ -124,11 +124,11 @@ class Framer:
         self._watch.tick(index, reply)
         usage = self._exchange.usage() if self._options.continuous_usage_stats else None
         frame = b""
-        if index not in self._opened:
-            self._opened.add(index)
-            frame = self._dialect.open_frame(index, usage)
         if piece.thinking or piece.answer or piece.tool_calls:
-            frame += self._dialect.piece_frames(index, piece, usage)
+            frame = self._dialect.piece_frames(index, piece, usage)
         if reply.finish_reason:
             frame += self._dialect.finish_frame(index, reply, usage)
+        if index not in self._opened:
+            self._opened.add(index)
+            frame = self._dialect.open_frame(index, usage, alone=not frame) + frame
         return frame

@@ -80,8 +80,11 @@ class Dialect(ABC):
         self._keys = [orjson.dumps(field) + b":" for field in thinking_fields]
 
     @abstractmethod
-    def open_frame(self, index: int, usage: Usage | None) -> bytes:
-        """What a choice's first chunk says before any text; may be nothing."""
+    def open_frame(self, index: int, usage: Usage | None, *, alone: bool) -> bytes:
+        """What a choice's first chunk says before any text; may be nothing unless it is `alone`.
+
+        Its first token may have no text yet, and clients measure TTFT by the first chunk.
+        """
 
     @abstractmethod
     def _choice(self, index: int, reply: Reply, text: Piece) -> dict[str, Any]:
@@ -152,7 +155,7 @@ class ChatDialect(Dialect):
     thinking_prefix = b""
     last_part = b""
 
-    def open_frame(self, index: int, usage: Usage | None) -> bytes:
+    def open_frame(self, index: int, usage: Usage | None, *, alone: bool) -> bytes:
         """The role."""
         return self._chunk(index, b'"role":"assistant","content":""', usage)
 
@@ -184,9 +187,9 @@ class CompletionDialect(Dialect):
     thinking_prefix = b'"text":"",'
     last_part = b'"text":""'
 
-    def open_frame(self, index: int, usage: Usage | None) -> bytes:
-        """Nothing: completions have no roles."""
-        return b""
+    def open_frame(self, index: int, usage: Usage | None, *, alone: bool) -> bytes:
+        """Completions have no roles; a chunk without text, if there is no other, as vLLM sends."""
+        return self._chunk(index, b'"text":""', usage) if alone else b""
 
     def _choice(self, index: int, reply: Reply, text: Piece) -> dict[str, Any]:
         return {

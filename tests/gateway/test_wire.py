@@ -159,7 +159,7 @@ def test_usage_is_null_until_it_is_known(dialect, usage):
     """With `include_usage` every chunk has it, null unless it is continuous; without, none does."""
     for with_usage in (False, True):
         made = make(dialect, with_usage=with_usage)
-        data = made.open_frame(0, usage) + made.piece_frames(0, Piece("a", "b"), usage)
+        data = made.open_frame(0, usage, alone=False) + made.piece_frames(0, Piece("a", "b"), usage)
         for chunk in chunks(dialect, data + made.finish_frame(0, over(), usage)):
             assert ("usage" in chunk) is with_usage
             assert chunk.get("usage") == (usage_json(usage) if usage and with_usage else None)
@@ -176,11 +176,18 @@ def test_the_usage_chunk_has_no_choices(dialect):
 
 def test_a_chat_stream_opens_with_the_role():
     """Chat's first chunk has it, once; completions have none."""
-    (chunk,) = chunks(ChatDialect, make(ChatDialect).open_frame(2, None))
+    (chunk,) = chunks(ChatDialect, make(ChatDialect).open_frame(2, None, alone=True))
 
     assert chunk["choices"][0]["delta"] == {"role": "assistant", "content": ""}
     assert chunk["choices"][0]["index"] == 2
-    assert make(CompletionDialect).open_frame(2, None) == b""
+    assert make(CompletionDialect).open_frame(2, None, alone=False) == b""
+
+
+def test_a_completion_without_text_yet_is_opened() -> None:
+    """A first token that shows nothing yet is still a chunk, by which clients measure TTFT."""
+    (chunk,) = chunks(CompletionDialect, make(CompletionDialect).open_frame(2, None, alone=True))
+    assert chunk["choices"][0]["text"] == ""
+    assert chunk["choices"][0]["finish_reason"] is None
 
 
 def test_the_end_of_a_stream():
