@@ -17,6 +17,7 @@ from typing import NoReturn
 
 from client.__main__ import COMMANDS
 from client.__main__ import main as client_main
+from engine.demo import MODEL
 from engine.settings import engine_arguments
 from engine.types import Engine
 from gateway.config import Config, ConfigError, Loaded, Options, load, load_api_keys
@@ -90,6 +91,8 @@ def _serve(loaded: Loaded, api_keys: Sequence[bytes]) -> int:
     _configure_logging(config)
     templates = {name: Path(path).read_text() for name, path in config.templates.items()}
 
+    model = str(MODEL) if config.model.path == DEMO else config.model.path
+
     @asynccontextmanager
     async def start_engine(seconds: dict[str, float]) -> AsyncIterator[Engine]:
         started = time.perf_counter()
@@ -97,7 +100,7 @@ def _serve(loaded: Loaded, api_keys: Sequence[bytes]) -> int:
         runner = await asyncio.to_thread(importlib.import_module, "engine.runner")
         imported = time.perf_counter()
         seconds["import"] = imported - started
-        arguments = engine_arguments(config.engine, await _model(config), config.model.names)
+        arguments = engine_arguments(config.engine, model, config.model.names)
         async with runner.VllmEngine(arguments, templates) as engine:
             seconds["engine"] = time.perf_counter() - imported
             yield engine
@@ -106,13 +109,6 @@ def _serve(loaded: Loaded, api_keys: Sequence[bytes]) -> int:
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(serve(config, api_keys, start_engine))
-
-
-async def _model(config: Config) -> str:
-    if config.model.path != DEMO:
-        return config.model.path
-    demo = importlib.import_module("engine.demo.model")
-    return str(await asyncio.to_thread(demo.ensure_demo_model))
 
 
 def _configure_logging(config: Config) -> None:

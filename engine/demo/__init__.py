@@ -1,5 +1,9 @@
-"""The embedded demo model: a tiny checkpoint made on first use, served as `demo`."""
+"""The embedded demo model, served as `demo`, and its draft sibling for speculative decoding.
 
-from engine.demo.model import ensure_demo_model
+Both are checkpoints like any other. `engine.demo.train` made them; `model/README.md` is their card.
+"""
 
-__all__ = ["ensure_demo_model"]
+from pathlib import Path
+
+MODEL = Path(__file__).with_name("model")
+DRAFT = Path(__file__).with_name("draft")

@@ -6,12 +6,10 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.real.gateways import CHAT, CONTEXT, HELLO, START_SECONDS, Gateway, Probed
-from tests.real.replies import GREEDY, Choice, ask, sdk
+from tests.real.gateways import CHAT, CONTEXT, QUESTION, START_SECONDS, Gateway, Probed
+from tests.real.replies import GREEDY, PROMPT, Choice, ask, sdk
 
-NOTHINK = """{{- '<|im_start|>user\\nBe quick.<|im_end|>\\n<|im_start|>assistant\\n' -}}
-{{- '<think>\\n\\n</think>\\n\\n' -}}
-"""
+NOTHINK = "{{ " + repr(f"{PROMPT}<think>\n\n</think>\n\n") + " }}"
 """A chat template that looks at nothing and never lets the model think."""
 
 
@@ -42,7 +40,7 @@ def _watch(gateway: Gateway) -> list[Probed]:
     with gateway.client() as client:
         while not probed or probed[-1][2] != 200:
             live, ready = client.get("/live"), client.get("/ready")
-            chat = client.post(CHAT, json={"messages": HELLO, "max_tokens": 1})
+            chat = client.post(CHAT, json={"messages": QUESTION, "max_tokens": 1})
             probed.append((time.monotonic(), live.status_code, ready.status_code, chat))
             assert gateway.process.poll() is None, gateway.log
             assert time.monotonic() < gateway.started + START_SECONDS, gateway.log
@@ -95,6 +93,6 @@ def interrupted(doomed: Mapping[str, Gateway]) -> Gateway:
 
 @pytest.fixture(scope="session")
 def whole(start: tuple[Gateway, object]) -> Choice:
-    """The greedy reply to a greeting."""
+    """The greedy reply to the question."""
     with sdk(start[0]) as client:
         return ask(client, False, **GREEDY).only

@@ -21,8 +21,8 @@ from prometheus_client.parser import text_string_to_metric_families
 COMMAND = str(Path(sys.executable).with_name("thinkgate"))
 START_SECONDS = 240.0
 CONTEXT = 4096
-HELLO = [{"role": "user", "content": "Hello"}]
-ENDLESS = {"messages": HELLO, "ignore_eos": True}
+QUESTION = [{"role": "user", "content": "Sort 31, 4, 15, 92, 65."}]
+ENDLESS = {"messages": QUESTION, "ignore_eos": True}
 CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
 
 Probed = tuple[float, int, int, httpx2.Response]

@@ -7,7 +7,7 @@ import time
 import httpx2
 import pytest
 
-from tests.real.gateways import CHAT, ENDLESS, HELLO, Gateway, Stream, until, wait_gone
+from tests.real.gateways import CHAT, ENDLESS, QUESTION, Gateway, Stream, until, wait_gone
 
 pytestmark = pytest.mark.anyio
 
@@ -49,7 +49,7 @@ async def test_sigterm_lets_running_requests_finish(drained: Gateway) -> None:
         begun = time.monotonic()
         assert not any(stream.ended for stream in short)
         ready = await unready(client)
-        refused = await client.post(CHAT, json={"messages": HELLO})
+        refused = await client.post(CHAT, json={"messages": QUESTION})
         live = await client.get("/live")
     assert ready.json()["status"] == "draining"
     assert live.status_code == 200

@@ -6,8 +6,10 @@ from typing import Any
 import httpx2
 import openai
 import pytest
+from tokenizers import Tokenizer
 
-from tests.real.gateways import CHAT, COMPLETIONS, CONTEXT, HELLO, Gateway
+from engine.demo import MODEL
+from tests.real.gateways import CHAT, COMPLETIONS, CONTEXT, QUESTION, Gateway
 from tests.real.replies import (
     GREEDY,
     Choice,
@@ -21,7 +23,7 @@ def test_sampling_reaches_the_engine(gateway: Gateway, whole: Choice) -> None:
     with sdk(gateway) as client:
         forced = ask(client, False, prompt="A", max_tokens=3, logit_bias={"36": 100})
         endless = ask(client, False, **GREEDY, max_tokens=100, ignore_eos=True)
-        likeliest = ask(client, False, messages=HELLO, temperature=1, top_k=1)
+        likeliest = ask(client, False, messages=QUESTION, temperature=1, top_k=1)
         ask(
             *(client, False),
             **(GREEDY | {"frequency_penalty": 1.5, "presence_penalty": -1.5}),
@@ -63,10 +65,11 @@ def test_a_repeated_prompt_is_cached(gateway: Gateway) -> None:
     ["é", "中文", "🎉🏳️‍🌈", "\u0000\u001f", "e\u0301\u202e", "\U0010fffd", "a\tb\r\nc", '"\\'],
 )
 def test_any_text_is_a_prompt(gateway: Gateway, text: str) -> None:
-    """Whatever Unicode is sent reaches the model as its UTF-8 bytes, each one a token here."""
+    """Whatever Unicode is sent reaches the model, as many tokens as its tokenizer makes of it."""
+    tokenizer = Tokenizer.from_file(str(MODEL / "tokenizer.json"))
     with sdk(gateway) as client:
         reply = ask(client, True, prompt=text, temperature=0, max_tokens=4)
-    assert reply.usage["prompt_tokens"] == len(text.encode())
+    assert reply.usage["prompt_tokens"] == len(tokenizer.encode(text).ids)
     assert reply.usage["completion_tokens"] == 4
 
 
@@ -111,10 +114,11 @@ def test_prompts_around_the_context(gateway: Gateway, path: str, streamed: bool)
     """L-1 tokens leave room for one; L or more are a 400, before any stream has begun."""
     answers: list[httpx2.Response] = []
     with gateway.client() as client:
-        hello = client.post(CHAT, json={**GREEDY, "max_tokens": 1}).json()
-        template = hello["usage"]["prompt_tokens"] - len(HELLO[0]["content"])
+        seven = [{"role": "user", "content": "7"}]
+        hello = client.post(CHAT, json={"messages": seven, "max_tokens": 1}).json()
+        template = hello["usage"]["prompt_tokens"] - 1
         for length in (CONTEXT - 1, CONTEXT, CONTEXT + 1, 20 * CONTEXT):
-            text = "a" * (length - (template if path == CHAT else 0))
+            text = "7" * (length - (template if path == CHAT else 0))
             prompt = {"messages": [{"role": "user", "content": text}]}
             body = prompt if path == CHAT else {"prompt": text}
             options = {"stream_options": {"include_usage": True}} if streamed else {}

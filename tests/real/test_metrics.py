@@ -2,7 +2,8 @@
 
 from collections import Counter
 
-from tests.real.gateways import CHAT, COMPLETIONS, HELLO, Gateway
+from tests.real.gateways import CHAT, COMPLETIONS, QUESTION, Gateway
+from tests.real.replies import THINKING_TOKENS, TOKENS
 
 PROMISED = {
     *("requests", "requests_in_flight", "rejections", "client_disconnects"),
@@ -24,7 +25,7 @@ def test_one_page_has_both(gateway: Gateway) -> None:
 
 def test_counters_move(gateway: Gateway) -> None:
     """What we count is what the engine counts."""
-    request = {"messages": HELLO, "temperature": 0}
+    request = {"messages": QUESTION, "temperature": 0}
     before = gateway.metrics()
     with gateway.client() as client:
         for path in ("/v1", "/hidden/v1"):
@@ -43,11 +44,11 @@ def test_counters_move(gateway: Gateway) -> None:
     assert moved("gateway_requests_total", route=CHAT, status="200", stream="true") == 1
     assert moved("gateway_requests_total", route=CHAT, status="400") == 1
     assert moved("gateway_requests_total", route=COMPLETIONS, status="200") == 1
-    assert moved("gateway_completion_tokens_total") == 3 * 59 + 4
+    assert moved("gateway_completion_tokens_total") == 3 * TOKENS + 4
     assert moved("gateway_completion_tokens_total") == moved("vllm:generation_tokens_total")
     assert moved("gateway_prompt_tokens_total") == moved("vllm:prompt_tokens_total")
-    assert moved("gateway_reasoning_tokens_total", visibility="parsed") == 2 * 29
-    assert moved("gateway_reasoning_tokens_total", visibility="hidden") == 29
+    assert moved("gateway_reasoning_tokens_total", visibility="parsed") == 2 * THINKING_TOKENS
+    assert moved("gateway_reasoning_tokens_total", visibility="hidden") == THINKING_TOKENS
     assert moved("gateway_time_to_first_token_seconds_count") == 4
     assert moved("gateway_time_to_first_answer_token_seconds_count") == 1
     assert moved("gateway_request_duration_seconds_count") == 4

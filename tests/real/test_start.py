@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.demo import MODEL
 from tests.real.gateways import COMMAND, Gateway, Probed, environment, wait_gone
 
 STARTS = 120.0
@@ -94,12 +95,10 @@ def causes(output: str) -> list[str]:
 @pytest.mark.parametrize("kept", [(), ("config.json", "tokenizer.json", "tokenizer_config.json")])
 def test_a_model_without_weights_does_not_start(kept: tuple[str, ...], tmp_path: Path) -> None:
     """A folder that is no model, or has no weights, ends in 1 and one line with the cause."""
-    from engine.demo import ensure_demo_model
-
     model = tmp_path / "model"
     model.mkdir()
     for name in kept:
-        shutil.copy(ensure_demo_model() / name, model / name)
+        shutil.copy(MODEL / name, model / name)
     code, output, _ = serve(
         tmp_path, "--port=0", f"--model={model}", "--set=engine.enforce_eager=true"
     )

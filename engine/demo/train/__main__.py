@@ -1,0 +1,119 @@
+"""Rebuilds the demo model: text, tokenizer, network and draft network, all from one seed.
+
+python -m engine.demo.train [--out FOLDER] [--steps 14500] [--draft-steps 1500]
+"""
+
+import argparse
+import dataclasses
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import torch
+from tokenizers import Tokenizer
+
+from engine.demo.train.conversation import END, TEMPLATE, train_sample
+from engine.demo.train.corpus import Recipe, loader
+from engine.demo.train.network import DRAFT, MODEL, Network, load_network, write_network
+from engine.demo.train.tokenizer import (
+    SIZE,
+    load_tokenizer,
+    token_id,
+    train_tokenizer,
+    write_tokenizer,
+)
+
+SEED = 20_261_121
+SAMPLES = 40_000
+"""How many conversations the tokenizer is made from."""
+
+_WARMUP = 200
+_CLIP = 1.0
+
+
+def texts(seed: int) -> Iterator[str]:
+    """Yield what the tokenizer is made from."""
+    rng = Random(seed)
+    for _ in range(SAMPLES):
+        sample = train_sample(rng)
+        yield sample.prompt + sample.reply
+
+
+def train(network: Network, recipe: Recipe, tokenizer: Tokenizer, workers: int) -> Network:
+    """Train a network, from where it is."""
+    torch.set_float32_matmul_precision("high")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    network = network.to(device).train()
+    loss_of = torch.compile(network.loss) if device == "cuda" else network.loss
+    matrices = [weight for weight in network.parameters() if weight.dim() == 2]
+    others = [weight for weight in network.parameters() if weight.dim() != 2]
+    groups = [{"params": matrices, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, recipe.lr, betas=(0.9, 0.98), fused=device == "cuda")
+    begun = time.perf_counter()
+    for step, batch in enumerate(loader(recipe, tokenizer, workers)):
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.lr * _warmth(step, recipe.steps)
+        with torch.autocast(device, torch.bfloat16):
+            loss = loss_of(*(part.to(device, non_blocking=True).long() for part in batch))
+        torch.autograd.backward(loss)
+        torch.nn.utils.clip_grad_norm_(network.parameters(), _CLIP)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        if step % 100 == 99 or step in (0, 19, recipe.steps - 1):
+            print(f"step {step + 1}: loss {loss.item():.4f}, {time.perf_counter() - begun:.1f} s")
+    return network
+
+
+def _warmth(step: int, steps: int) -> float:
+    """The learning rate's share: up at once, then straight down to nothing."""
+    return min((step + 1) / _WARMUP, 1.0) * (1 - step / steps)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parents[1])
+    parser.add_argument("--start", type=Path, help="go on from the weights in this folder")
+    parser.add_argument("--steps", type=int, default=14_500)
+    parser.add_argument("--draft-steps", type=int, default=1500, help="0 leaves the draft as it is")
+    parser.add_argument("--rows", type=int, default=64)
+    parser.add_argument("--length", type=int, default=2048)
+    parser.add_argument("--lr", type=float, default=3e-3)
+    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--workers", type=int, default=max(0, (os.cpu_count() or 1) - 1))
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Make everything, or go on with what there is."""
+    arguments = _arguments()
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    folder, draft_folder = arguments.out / "model", arguments.out / "draft"
+    for each in (folder, draft_folder):
+        each.mkdir(parents=True, exist_ok=True)
+    if arguments.start:
+        tokenizer = load_tokenizer(arguments.start / "model")
+    else:
+        tokenizer = train_tokenizer(texts(arguments.seed))
+    assert tokenizer.get_vocab_size() == SIZE
+    write_tokenizer(tokenizer, folder)
+    if not (folder / TEMPLATE.name).exists():
+        shutil.copy(TEMPLATE, folder)
+    ends = [token_id(tokenizer, token) for token in (END, "<|endoftext|>")]
+    recipe = Recipe(arguments.seed, arguments.steps, arguments.rows, arguments.length, arguments.lr)
+    for shape, name, seed, steps in (
+        (MODEL, "model", recipe.seed, arguments.steps),
+        (DRAFT, "draft", recipe.seed + 1, arguments.draft_steps),
+    ):
+        if steps:
+            torch.manual_seed(seed)
+            start = load_network(arguments.start / name, shape) if arguments.start else None
+            each = dataclasses.replace(recipe, seed=seed, steps=steps)
+            network = train(start or Network(shape), each, tokenizer, arguments.workers)
+            write_network(network, arguments.out / name, *ends)
+
+
+if __name__ == "__main__":
+    main()
