@@ -34,6 +34,7 @@ class Command(Protocol):
 COMMANDS: Mapping[str, str] = {
     "chat": "client.chat",
     "eval": "client.evaluate",
+    "bench": "client.bench",
 }
 """Command -> module, imported only when it is called."""
 

@@ -67,6 +67,7 @@ class Server:
             headers=self._headers,
             connector=aiohttp.TCPConnector(limit=0),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=self._silence),
+            trust_env=True,  # proxies, as the OpenAI SDK and vLLM's benchmark have it
         )
         try:
             if not self.model:

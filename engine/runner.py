@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import os
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -80,6 +81,9 @@ class VllmEngine:
 
     def _start(self) -> None:
         compat.check()
+        # vLLM looks for n-grams in one of numba's threads; on a busy machine it waits for the idle
+        # ones nevertheless, up to seconds a step, unless numba is told before it starts them.
+        os.environ.setdefault("NUMBA_NUM_THREADS", "1")
         try:
             engine_args = AsyncEngineArgs(**self._arguments)
             config = engine_args.create_engine_config(UsageContext.OPENAI_API_SERVER)
