@@ -5,6 +5,7 @@ import hashlib
 import http.client
 import io
 import json
+import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
@@ -209,6 +210,12 @@ class _Server(uvicorn.Server):
             await self.lifespan.shutdown()
         else:  # with its tenth of a second for them
             await super().shutdown(sockets)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def interruptible() -> None:
+    """A background job's shell has SIGINT ignored, and so would have all that tests start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

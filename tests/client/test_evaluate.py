@@ -195,7 +195,8 @@ def test_stopped_evaluation_goes_on_with_the_rest(
                 lambda: script.held == 3 and file.exists() and len(lines(out)) == 5, 30.0
             )
             process.send_signal(stop)
-            await process.communicate()
+            async with asyncio.timeout(30):
+                await process.communicate()
             script.go.set()
             assert process.returncode == code
             done = prompts(script)
