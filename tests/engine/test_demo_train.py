@@ -14,7 +14,7 @@ from engine.demo.train.conversation import END, Mode, Sample, kept_sample, train
 from engine.demo.train.evaluate import MODES, SKILLS, judge
 from engine.demo.train.phrases import pick
 from engine.demo.train.task import LANGUAGES, Language
-from engine.demo.train.tools import everyday_kinds
+from engine.demo.train.tools import distractors, everyday_kinds
 from engine.demo.train.words import spelled
 
 NUMBERS = st.integers(-9999, 9999)
@@ -126,6 +126,29 @@ def test_calls_name_an_offered_tool(trained: list[Sample]) -> None:
         parameters = offered[called["name"]]["parameters"]
         assert set(called["arguments"]) <= set(parameters["properties"])
         assert set(parameters.get("required", ())) <= set(called["arguments"])
+
+
+def test_values_of_a_call_stand_in_the_question(trained: list[Sample]) -> None:
+    """As they are, capitals included: what is to be copied can be copied."""
+    calls = [sample for sample in trained if sample.task.skill == "call"]
+    assert len(calls) > 500
+    for sample in calls:
+        assert isinstance(sample.task.value, dict)
+        for value in sample.task.value["arguments"].values():
+            said = str(value).lower() if isinstance(value, bool) else str(value)
+            assert said in sample.messages[-1]["content"]
+
+
+def test_other_tools_are_for_other_things() -> None:
+    """No tool that is offered beside another has a name in common with it but for the verb."""
+    rng = Random(5)
+    for _ in range(500):
+        for tool in distractors(rng, "en", {"get_weather|weatherReport"}):
+            assert tool["function"]["name"].lower() not in (
+                "weather",
+                "check_weather",
+                "getweather",
+            )
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

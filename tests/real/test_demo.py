@@ -119,7 +119,7 @@ async def test_thinking_switched_off(demo: Gateway, mode: Mode, options: dict[st
 
 
 async def test_tools_are_called(demo: Gateway) -> None:
-    """At least 95 % call an offered tool, and four of five say all that the sentence says."""
+    """At least 95 % call an offered tool, and nine of ten say all that the sentence says."""
     samples = kept(("call",), "think", 24)
     messages = await ask(demo, samples)
     called: list[bool] = []
@@ -135,7 +135,7 @@ async def test_tools_are_called(demo: Gateway) -> None:
         right.append(found == [sample.task.value])
     print(f"{len(samples)} prompts for tools: {share(called):.1%} called, {share(right):.1%} right")
     assert share(called) >= 0.95
-    assert share(right) >= 0.8
+    assert share(right) >= 0.9
 
 
 async def test_a_result_is_told(demo: Gateway) -> None:

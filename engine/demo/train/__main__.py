@@ -1,6 +1,6 @@
 """Rebuilds the demo model: text, tokenizer, network and draft network, all from one seed.
 
-python -m engine.demo.train [--out FOLDER] [--steps 14500] [--draft-steps 1500]
+python -m engine.demo.train [--out FOLDER] [--steps 22700] [--draft-steps 1500]
 """
 
 import argparse
@@ -48,23 +48,33 @@ def train(network: Network, recipe: Recipe, tokenizer: Tokenizer, workers: int) 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     network = network.to(device).train()
     loss_of = torch.compile(network.loss) if device == "cuda" else network.loss
-    matrices = [weight for weight in network.parameters() if weight.dim() == 2]
-    others = [weight for weight in network.parameters() if weight.dim() != 2]
-    groups = [{"params": matrices, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, recipe.lr, betas=(0.9, 0.98), fused=device == "cuda")
+    optimizers = _optimizers(network, recipe.lr, fused=device == "cuda")
     begun = time.perf_counter()
     for step, batch in enumerate(loader(recipe, tokenizer, workers)):
-        for group in optimizer.param_groups:
+        for group in (group for each in optimizers for group in each.param_groups):
             group["lr"] = recipe.lr * _warmth(step, recipe.steps)
         with torch.autocast(device, torch.bfloat16):
             loss = loss_of(*(part.to(device, non_blocking=True).long() for part in batch))
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(network.parameters(), _CLIP)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        for each in optimizers:
+            each.step()
+            each.zero_grad(set_to_none=True)
         if step % 100 == 99 or step in (0, 19, recipe.steps - 1):
             print(f"step {step + 1}: loss {loss.item():.4f}, {time.perf_counter() - begun:.1f} s")
     return network
+
+
+def _optimizers(network: Network, lr: float, fused: bool) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices, AdamW for embedding and norms (https://kellerjordan.github.io/posts/muon)."""
+    weights = dict(network.named_parameters())
+    matrices = [weight for weight in network.layers.parameters() if weight.dim() == 2]
+    norms = [{"params": [w for w in weights.values() if w.dim() == 1], "weight_decay": 0.0}]
+    rest = [{"params": [network.embed_tokens.weight], "weight_decay": 0.1}, *norms]
+    return [
+        torch.optim.Muon(matrices, lr, weight_decay=0.1, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(rest, lr, betas=(0.9, 0.98), fused=fused),
+    ]
 
 
 def _warmth(step: int, steps: int) -> float:
@@ -76,7 +86,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1])
     parser.add_argument("--start", type=Path, help="go on from the weights in this folder")
-    parser.add_argument("--steps", type=int, default=14_500)
+    parser.add_argument("--steps", type=int, default=22_700)
     parser.add_argument("--draft-steps", type=int, default=1500, help="0 leaves the draft as it is")
     parser.add_argument("--rows", type=int, default=64)
     parser.add_argument("--length", type=int, default=2048)

@@ -39,10 +39,13 @@ def url(rng: Random) -> str:
     return f"{rng.choice(('https://', 'http://', 'https://www.'))}{host(rng)}{path}"
 
 
-def path(rng: Random) -> str:
-    """Return a file's name, sometimes with folders."""
-    name = rng.choice((pseudo(rng), rng.choice(words("en", "noun"))))
-    folders = "".join(f"{pseudo(rng)}/" for _ in range(rng.choice((0, 0, 1, 2))))
+def path(rng: Random, noun: str) -> str:
+    """Return a file's name, sometimes with folders, sometimes after a noun."""
+    name = rng.choice((pseudo(rng), noun))
+    folders = "".join(
+        f"{rng.choice((pseudo(rng), noun, 'data', rng.choice('abcdxyz')))}/"
+        for _ in range(rng.choice((0, 0, 1, 2)))
+    )
     return f"{rng.choice(('', '', '/', './'))}{folders}{name}.{rng.choice(load('values')['files'])}"
 
 

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,7 @@ _MAKERS: dict[Callable[[Random, Language, bool], Task], float] = {
     identity: 5,
     chat: 2,
     unknown: 12,
-    call: 50,
+    call: 64,
     result: 6,
     objects: 11,
 }
@@ -140,10 +141,18 @@ def _framed(rng: Random, task: Task) -> str:
     frame, ask = load("frame")[task.language], task.ask
     if rng.random() < 0.14:
         before = fill(pick(rng, frame["before"]), blanks(rng, task.language))
-        ask = before + (ask[:1].lower() + ask[1:] if rng.random() < 0.5 else ask)
+        if rng.random() < 0.5 and not _begins_with_a_value(ask, task.answer):
+            ask = ask[:1].lower() + ask[1:]
+        ask = before + ask
     if rng.random() < 0.12:
         ask += fill(pick(rng, frame["after"]), blanks(rng, task.language))
     return ask
+
+
+def _begins_with_a_value(ask: str, answer: str) -> bool:
+    """Whether the first word is to be copied, so that it must stay as it is."""
+    first = re.match("[A-Za-z0-9]+", ask)
+    return first is not None and first[0] in answer
 
 
 def _system(rng: Random, language: Language) -> str:

@@ -1,4 +1,4 @@
-"""The phrases of `phrases/*.toml`: choosing, filling and roughening them.
+"""The phrases of `phrases/`: choosing, filling and roughening them.
 
 A phrase may leave choices, `[What is|What's] {e}[?|]`. Of the wordings that come of two choices or
 more, one in eight is kept for evaluation, so that wording never trained on can be measured.
@@ -27,6 +27,11 @@ _SMALL_WORDS = frozenset("a an the is are of me you please to for do can could i
 def load(name: str) -> dict[str, Any]:
     """Return one file of phrases."""
     return tomllib.loads((_FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def files(folder: str) -> list[str]:
+    """Return the files in one folder of phrases, as `load` takes them."""
+    return sorted(f"{folder}/{path.stem}" for path in (_FOLDER / folder).glob("*.toml"))
 
 
 def pick(rng: Random, phrases: Sequence[str], unseen: bool = False) -> str:

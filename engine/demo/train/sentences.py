@@ -46,6 +46,8 @@ def sentence(rng: Random, language: Language) -> Sentence:
         values[name], sorts[name] = given, kind
         parts.append(fill(rng.choice(kinds[kind][language]), {"v": str(given)}))
     verb, text = _text(rng, language, parts)
+    if rng.random() < 0.6 and not text.startswith(tuple(map(str, values.values()))):
+        text = text[:1].upper() + text[1:]
     if rng.random() < 0.3:
         rng.shuffle(names := list(values))
         values, sorts = {n: values[n] for n in names}, {n: sorts[n] for n in names}
@@ -76,4 +78,4 @@ def _text(rng: Random, language: Language, parts: list[str]) -> tuple[str, str]:
     text = space.join(piece for piece in pieces if piece)
     text += rng.choice(words["tail"]) + rng.choice(words["end"])
     text = fill(text, blanks(rng, language)).replace(" : ", ": ").replace("  ", " ")
-    return verb, text[:1].upper() + text[1:] if rng.random() < 0.6 else text
+    return verb, text

@@ -9,7 +9,8 @@ from random import Random
 from types import MappingProxyType
 from typing import Any
 
-from engine.demo.train.phrases import fill, load, pick, roughen
+from engine.demo.train.phrases import files, fill, load, pick, roughen
+from engine.demo.train.schemas import choice, optional, parameter, schema
 from engine.demo.train.sentences import sentence
 from engine.demo.train.task import Language
 from engine.demo.train.values import KINDS, Value, said, value
@@ -21,7 +22,11 @@ _TYPES = {
     float: ("number",),
     str: ("string",),
 }
-_OPTIONAL = ("units", "limit", "verbose", "format", "lang", "mode", "page", "options", "timezone")
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+_VERBS = frozenset(
+    "get set fetch check find look lookup show list read query search create make add new "  # noqa: SIM905
+    "start book do run my current".split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +53,9 @@ class Offer:
 def offer(rng: Random, language: Language, unseen: bool = False) -> Offer:
     """Return a tool with a question for it."""
     style = rng.random()
-    if style < 0.65:
+    if style < 0.76:
         return _everyday(rng, language, unseen)
-    return _any(rng, language) if style < 0.88 else _strange(rng, language)
+    return _any(rng, language) if style < 0.92 else _strange(rng, language)
 
 
 def _everyday(rng: Random, language: Language, unseen: bool) -> Offer:
@@ -79,8 +84,7 @@ def _everyday(rng: Random, language: Language, unseen: bool) -> Offer:
 @functools.cache
 def everyday_kinds() -> list[dict[str, Any]]:
     """Return all kinds of tools that there are phrases for."""
-    files = ("tools", "tools_home", "tools_office", "tools_world")
-    return [kind for file in files for kind in load(file)["tool"]]
+    return [kind for file in files("tools") for kind in load(file)["tool"]]
 
 
 @functools.cache
@@ -95,7 +99,8 @@ def _any(rng: Random, language: Language) -> Offer:
     """Return a tool for any sentence; its name has a word of it, or none."""
     said = sentence(rng, language)
     verb = said.verb if language == "en" else word(rng, "en", "verb")
-    nouns = [term for term in words("en", "noun") if term in said.text.lower().split()]
+    spoken = said.text.lower().split()
+    nouns = [term for term in words("en", "noun") if term in spoken]
     noun = rng.choice(nouns) if nouns and rng.random() < 0.8 else _term(rng, "en", "noun")
     name = _identifier(rng, [*verb.split(), noun][: rng.choice((2, 2, 3))])
     about = fill(rng.choice(load("strange")[language]["about"]), {"verb": verb, "noun": noun})
@@ -157,57 +162,36 @@ def _offer(
         if not isinstance(given, str) and rng.random() < 0.25:
             kind, given = "string", said(given)
         if called in choices:
-            properties[called] = _choice(rng, language, called, choices[called])
+            properties[called] = choice(rng, language, called, choices[called])
         else:
             example = said(value(rng, language, sort))
-            properties[called] = _parameter(rng, language, called, kind, example)
+            properties[called] = parameter(rng, language, called, kind, sort, example)
         arguments[called] = given
     if rng.random() < 0.4:
         order = rng.sample(list(properties), len(properties))
         properties = {name: properties[name] for name in order}
         arguments = {name: arguments[name] for name in order}
-    schema = _schema(rng, name, about, properties, _optional(rng, language, properties))
-    return Offer(name, schema, fill(ask, values), arguments)
+    made = schema(rng, name, about, properties, optional(rng, language, properties))
+    return Offer(name, made, fill(ask, values), arguments)
 
 
-def _optional(rng: Random, language: Language, properties: dict[str, Any]) -> dict[str, Any]:
-    """Return a parameter that nobody asks for, or none."""
-    extra = rng.choice(_OPTIONAL)
-    if rng.random() > 0.15 or extra in properties:
-        return {}
-    return {extra: _parameter(rng, language, extra, rng.choice(("string", "boolean")), "")}
+def _alike(one: str, other: str) -> bool:
+    """Whether two families have a name in common, but for what is done: `get_news`, `findNews`."""
+    return not _subjects(one).isdisjoint(_subjects(other))
 
 
-def _parameter(
-    rng: Random, language: Language, name: str, kind: str, example: str
-) -> dict[str, Any]:
-    parameter: dict[str, Any] = {"type": kind}
-    if rng.random() < 0.5:
-        about = rng.choice(load("strange")[rng.choice(("en", language))]["parameter"])
-        words = {"p": name.replace("_", " "), "t": kind, "x": example}
-        parameter["description"] = fill(about, words)
-    if kind == "string" and name in ("unit", "units", "scale") and rng.random() < 0.5:
-        parameter["enum"] = ["celsius", "fahrenheit"]
-    return parameter
+@functools.cache
+def _subjects(family: str) -> frozenset[str]:
+    names = [_WORD.findall(name) for name in family.split("|") if name]
+    lower = [[word.lower() for word in name] for name in names]
+    return frozenset(
+        " ".join([word for word in name if word not in _VERBS] or name) for name in lower
+    )
 
 
-def _choice(rng: Random, language: Language, name: str, choices: list[str]) -> dict[str, Any]:
-    parameter = _parameter(rng, language, name, "string", rng.choice(choices))
-    if rng.random() < 0.7:
-        parameter["enum"] = rng.sample(choices, len(choices))
-    return parameter
-
-
-def _schema(
-    rng: Random, name: str, about: str, properties: dict[str, Any], optional: dict[str, Any]
-) -> dict[str, Any]:
-    parameters = {"type": "object", "properties": properties | optional}
-    if rng.random() < 0.9:
-        parameters["required"] = list(properties)
-    function: dict[str, Any] = {"name": name, "parameters": parameters}
-    if rng.random() < 0.9:
-        function["description"] = about
-    return {"type": "function", "function": function}
+@functools.cache
+def _pattern(text: str) -> re.Pattern[str]:
+    return re.compile(text, re.IGNORECASE)
 
 
 def distractors(
@@ -218,9 +202,9 @@ def distractors(
     names: set[str] = set()
     for _ in range(rng.choice((0, 0, 1, 1, 2, 3))):
         other = offer(rng, language)
-        if other.name in names or other.family in families - {""}:
+        if other.name in names or any(_alike(other.family, family) for family in families):
             continue
-        if not (ask and re.search(other.clash, ask, re.IGNORECASE)):
+        if not (ask and _pattern(other.clash).search(ask)):
             names.add(other.name)
             found.append(other.schema)
     return found

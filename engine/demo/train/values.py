@@ -37,10 +37,10 @@ def _person(rng: Random, language: Language) -> Value:
 def _thing(rng: Random, language: Language) -> Value:
     thing = word(rng, language, "noun")
     if language == "zh":
-        return thing + word(rng, language, "noun") if rng.random() < 0.4 else thing
-    if rng.random() < 0.3:
-        return word(rng, language, rng.choice(("adjective", "noun"))) + " " + thing
-    return thing
+        return thing + word(rng, language, "noun") if rng.random() < 0.55 else thing
+    if rng.random() < 0.4:
+        thing = word(rng, language, rng.choice(("adjective", "noun"))) + " " + thing
+    return thing + rng.choice(("", "", "s"))
 
 
 def _subject(rng: Random, language: Language) -> Value:
@@ -110,7 +110,13 @@ def _quote(rng: Random, language: Language) -> Value:
     if rng.random() < 0.15:
         parts.insert(rng.randrange(len(parts) + 1), str(rng.randint(1, 2030)))
     text = (" " if language == "en" else "").join(parts)
+    if rng.random() < 0.1:
+        text += rng.choice("?!." if language == "en" else "？！。")
     return text.capitalize() if rng.random() < 0.4 else text
+
+
+def _path_name(rng: Random, language: Language) -> str:
+    return word(rng, language if rng.random() < 0.4 else "en", "noun")
 
 
 def _number(rng: Random, language: Language) -> Value:
@@ -173,7 +179,7 @@ _KINDS: dict[str, Callable[[Random, Language], Value]] = {
     "sum": _sum,
     "email": lambda rng, language: codes.email(rng),
     "url": lambda rng, language: codes.url(rng),
-    "path": lambda rng, language: codes.path(rng),
+    "path": lambda rng, language: codes.path(rng, _path_name(rng, language)),
     "host": lambda rng, language: codes.address(rng),
     "identifier": lambda rng, language: codes.identifier(rng),
     "code": lambda rng, language: codes.code(rng),
