@@ -28,7 +28,7 @@ _SERVERS_ONLY: Mapping[str, str] = MappingProxyType(
         "warmup": "they are warmed up with the first question",
         "input_tokens": _PROMPTS,
         "prefix_tokens": _PROMPTS,
-        "text": _PROMPTS,
+        "token_ids": _PROMPTS,
         "chat": _PROMPTS,
         "no_think": _PROMPTS,
         "ignore_eos": "a reply ends where it ends, or at --output-tokens",

@@ -141,7 +141,8 @@ def test_another_model_needs_its_own_draft() -> None:
 
 
 @pytest.mark.parametrize(
-    "flag", ["--rate=3", "--concurrency=8", "--input-tokens=9", "--slo=ttft_ms=9"]
+    "flag",
+    ["--rate=3", "--concurrency=8", "--input-tokens=9", "--token-ids=1-9", "--slo=ttft_ms=9"],
 )
 def test_arguments_for_servers_are_refused(flag: str) -> None:
     """What an engine would not heed is not swallowed."""
