@@ -17,7 +17,7 @@ import msgspec
 
 from client.api import Server
 from client.prompts import Sampling, load, shipped
-from client.reply import Reply, ask
+from client.reply import Reply, ask, milliseconds
 from client.screen import Screen, tokens_per_second
 from client.session import answer, converse
 from client.types import Message, Request, Usage
@@ -131,9 +131,6 @@ def _request(arguments: argparse.Namespace) -> Request:
 
 
 def _json(model: str, request: Request, reply: Reply, show_thinking: bool) -> str:
-    def milliseconds(seconds: float | None) -> float | None:
-        return None if seconds is None else round(seconds * 1000, 3)
-
     rate = tokens_per_second(reply)
     return json.dumps(
         {

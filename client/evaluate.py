@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from client.api import Server
 from client.errors import Broken, Refused
 from client.evaluation_table import show
+from client.options import count
 from client.outcomes import Outcome
 from client.pool import Job, Pool
 from client.samples import Data, load, tasks
@@ -54,14 +55,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--reference-key", default="reference", metavar="NAME", help="default: reference"
     )
-    group.add_argument("--limit", type=_positive, metavar="N", help="only the first N samples")
-    group.add_argument("--repeat", type=_positive, default=1, metavar="N", help="ask each N times")
+    group.add_argument("--limit", type=count(1), metavar="N", help="only the first N samples")
+    group.add_argument("--repeat", type=count(1), default=1, metavar="N", help="ask each N times")
     group = parser.add_argument_group("requests")
     group.add_argument(
-        "--concurrency", type=_positive, default=8, metavar="N", help="at once, at most; default: 8"
+        "--concurrency", type=count(1), default=8, metavar="N", help="at once, at most; default: 8"
     )
     group.add_argument("--no-think", action="store_true", help="ask the model not to think")
-    group.add_argument("--max-tokens", type=_positive, metavar="N", help="default: the server's")
+    group.add_argument("--max-tokens", type=count(1), metavar="N", help="default: the server's")
     group.add_argument(
         "--temperature", type=float, default=0.0, metavar="T", help="default: 0, to be repeatable"
     )
@@ -184,10 +185,3 @@ def _progress() -> Progress:
         disable=not console.is_terminal,
         refresh_per_second=4,
     )
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is less than 1")
-    return number

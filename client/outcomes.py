@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from client.errors import ClientError
-from client.reply import Reply
+from client.reply import Reply, milliseconds
 from client.samples import Sample
 from client.scores import Scores
 from client.types import Message, Usage
@@ -80,9 +80,9 @@ def answered(sample: Sample, repeat: int, reply: Reply) -> Outcome:
         reply.thinking,
         reply.finish_reason,
         reply.usage,
-        _milliseconds(reply.ttft),
-        _milliseconds(reply.ttft_answer),
-        _milliseconds(reply.e2e),
+        milliseconds(reply.ttft),
+        milliseconds(reply.ttft_answer),
+        milliseconds(reply.e2e),
     )
 
 
@@ -90,7 +90,3 @@ def failed(sample: Sample, repeat: int, error: ClientError) -> Outcome:
     """Return what a request is that brought no whole reply."""
     failure = Failure(error.kind, str(error))
     return Outcome(sample.id, repeat, sample.messages, sample.references, failure=failure)
-
-
-def _milliseconds(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds * 1000, 3)

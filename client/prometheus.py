@@ -83,6 +83,18 @@ class Counters:
         return 100 * self.prefix_hits / self.prefix_queries if self.prefix_queries > 0 else None
 
 
+def draft_fields(counters: Counters) -> dict[str, object]:
+    """Return how drafts fared, under the names of `vllm bench serve`."""
+    return {
+        "spec_decode_acceptance_rate": counters.acceptance_rate,
+        "spec_decode_acceptance_length": counters.acceptance_length,
+        "spec_decode_num_drafts": int(counters.drafts),
+        "spec_decode_draft_tokens": int(counters.draft_tokens),
+        "spec_decode_accepted_tokens": int(counters.accepted_tokens),
+        "spec_decode_per_position_acceptance_rates": counters.acceptance_per_position,
+    }
+
+
 def read_counters(page: str) -> Counters | None:
     """Return the counters on a page in Prometheus's text format; None if it has none of vLLM's.
 

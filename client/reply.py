@@ -108,6 +108,11 @@ class ReplyBuilder:
         )
 
 
+def milliseconds(seconds: float | None) -> float | None:
+    """Return a time as JSON has it, to the microsecond; None stays None."""
+    return None if seconds is None else round(seconds * 1000, 3)
+
+
 async def ask(server: Server, request: Request) -> Reply:
     """Send a request and wait for its whole reply.
 

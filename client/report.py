@@ -147,11 +147,15 @@ def _figure(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
+def wide_console() -> Console:
+    """Return stdout for tables: as wide as the terminal, or wide enough where there is none."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_WIDTH)
+
+
 def show(results: Sequence[Result]) -> None:
     """Print tables and warnings on stdout."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=_WIDTH)
+    console = wide_console()
     for grid in (*grids(results), formulas()):
         table = Table(title=grid.title, title_justify="left", box=SIMPLE_HEAD)
         for number, column in enumerate(grid.columns):

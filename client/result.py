@@ -11,7 +11,7 @@ from datetime import datetime
 from client.cost import Cost
 from client.load import Level, Shape
 from client.measures import MEASURES, Attempt, Distribution, Totals
-from client.prometheus import Counters
+from client.prometheus import Counters, draft_fields
 
 _BUSY_PERCENT = 80.0
 """Of one core: all that the client's event loop can have."""
@@ -156,14 +156,7 @@ def _ours(result: Result) -> dict[str, object]:
         "warnings": warnings(result),
     }
     if counters and counters.acceptance_rate is not None:
-        named |= {
-            "spec_decode_acceptance_rate": counters.acceptance_rate,
-            "spec_decode_acceptance_length": counters.acceptance_length,
-            "spec_decode_num_drafts": int(counters.drafts),
-            "spec_decode_draft_tokens": int(counters.draft_tokens),
-            "spec_decode_accepted_tokens": int(counters.accepted_tokens),
-            "spec_decode_per_position_acceptance_rates": counters.acceptance_per_position,
-        }
+        named |= draft_fields(counters)
     return named
 
 

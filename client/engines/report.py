@@ -8,17 +8,15 @@ either.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from client.engines.process import Measured
 from client.measures import MEASURES, Attempt, Totals, totals
+from client.prometheus import draft_fields
 from client.reply import Reply
+from client.report import wide_console
 from client.types import Usage
-
-_WIDTH = 140
-"""Of a line that no terminal limits."""
 
 _CAPTION = (
     "One request after another, greedy, no server in between. Times in ms; ratio: tokens/s, to the "
@@ -45,7 +43,12 @@ _COLUMNS = (
 
 def figures(runs: Sequence[Measured]) -> list[dict[str, object]]:
     """Return each run's figures under their names; the first is what the others are compared to."""
-    found = [_identity(run) | _amounts(_totals(run)) | _drafts(run) for run in runs]
+    found = [
+        _identity(run)
+        | _amounts(_totals(run))
+        | (draft_fields(run.counters) if run.counters else {})
+        for run in runs
+    ]
     for run, named in zip(runs, found, strict=True):
         pairs = zip(runs[0].answers, run.answers, strict=True)
         named["identical_to_first"] = sum(a.token_ids == b.token_ids for a, b in pairs)
@@ -57,9 +60,7 @@ def figures(runs: Sequence[Measured]) -> list[dict[str, object]]:
 
 def show(found: Sequence[Mapping[str, Any]]) -> None:
     """Print a table of figures on stdout."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=_WIDTH)
+    console = wide_console()
     grid = Table(caption=_CAPTION, caption_justify="left")
     for number, (title, _) in enumerate(_COLUMNS):
         grid.add_column(title, justify="left" if number < 2 else "right", no_wrap=number == 0)
@@ -120,20 +121,6 @@ def _amounts(run: Totals) -> dict[str, object]:
                 f"p99_{measure.key}_ms": times.p99,
             }
     return named
-
-
-def _drafts(run: Measured) -> dict[str, object]:
-    counters = run.counters
-    if counters is None:
-        return {}
-    return {
-        "spec_decode_acceptance_rate": counters.acceptance_rate,
-        "spec_decode_acceptance_length": counters.acceptance_length,
-        "spec_decode_num_drafts": int(counters.drafts),
-        "spec_decode_draft_tokens": int(counters.draft_tokens),
-        "spec_decode_accepted_tokens": int(counters.accepted_tokens),
-        "spec_decode_per_position_acceptance_rates": counters.acceptance_per_position,
-    }
 
 
 def _ratio(value: object, first: object) -> float | None:

@@ -143,7 +143,7 @@ def test_other_tools_are_for_other_things() -> None:
     """No tool that is offered beside another has a name in common with it but for the verb."""
     rng = Random(5)
     for _ in range(500):
-        for tool in distractors(rng, "en", {"get_weather|weatherReport"}):
+        for tool in distractors(rng, "en", "get_weather|weatherReport"):
             assert tool["function"]["name"].lower() not in (
                 "weather",
                 "check_weather",

@@ -38,7 +38,7 @@ def _task(rng: Random, language: Language, offered: Offer, skill: str) -> Task:
 
 
 def _others(rng: Random, language: Language, offered: Offer) -> list[dict[str, Any]]:
-    others = distractors(rng, language, {offered.family})
+    others = distractors(rng, language, offered.family)
     return [other for other in others if other["function"]["name"] != offered.name]
 
 

@@ -108,7 +108,7 @@ def kept_sample(
 def _sample(rng: Random, task: Task, mode: Mode) -> Sample:
     tools = list(task.tools)
     if not tools and rng.random() < (0.05 if task.skill == "unknown" else 0.15):
-        tools = distractors(rng, task.language, set(), task.ask)
+        tools = distractors(rng, task.language, ask=task.ask)
     ask = _framed(rng, task)
     system = _system(rng, task.language) if rng.random() < 0.35 else ""
     if mode in ("soft", "both"):

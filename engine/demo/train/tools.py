@@ -66,13 +66,13 @@ def _everyday(rng: Random, language: Language, unseen: bool) -> Offer:
     choices: dict[str, list[str]] = {}
     for need in kind["needs"]:
         called, _, sort = need.partition(" = ")
-        parameter = rng.choice([each for each in called.split("|") if each not in needs])
-        needs[parameter] = sort
+        chosen = rng.choice([each for each in called.split("|") if each not in needs])
+        needs[chosen] = sort
         if sort == "choice":
-            choices[parameter] = kind["choices"][language]
-            given[parameter] = rng.choice(choices[parameter])
+            choices[chosen] = kind["choices"][language]
+            given[chosen] = rng.choice(choices[chosen])
         else:
-            given[parameter] = value(rng, language, sort)
+            given[chosen] = value(rng, language, sort)
     about = rng.choice(kind["about"])
     ask = pick(rng, kind[language], unseen)
     if rng.random() < 0.12:
@@ -97,14 +97,14 @@ def _asks_by_name(language: Language) -> list[list[str]]:
 
 def _any(rng: Random, language: Language) -> Offer:
     """Return a tool for any sentence; its name has a word of it, or none."""
-    said = sentence(rng, language)
-    verb = said.verb if language == "en" else word(rng, "en", "verb")
-    spoken = said.text.lower().split()
+    asked = sentence(rng, language)
+    verb = asked.verb if language == "en" else word(rng, "en", "verb")
+    spoken = asked.text.lower().split()
     nouns = [term for term in words("en", "noun") if term in spoken]
     noun = rng.choice(nouns) if nouns and rng.random() < 0.8 else _term(rng, "en", "noun")
     name = _identifier(rng, [*verb.split(), noun][: rng.choice((2, 2, 3))])
     about = fill(rng.choice(load("strange")[language]["about"]), {"verb": verb, "noun": noun})
-    return _offer(rng, language, name, about, said.kinds, said.text, {}, said.values)
+    return _offer(rng, language, name, about, asked.kinds, asked.text, {}, asked.values)
 
 
 def _strange(rng: Random, language: Language) -> Offer:
@@ -195,14 +195,14 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 
 def distractors(
-    rng: Random, language: Language, families: set[str], ask: str = ""
+    rng: Random, language: Language, family: str = "", ask: str = ""
 ) -> list[dict[str, Any]]:
-    """Return tools of other families than `families`, of no use for `ask`."""
+    """Return tools that are not like those of `family`, and of no use for `ask`."""
     found: list[dict[str, Any]] = []
     names: set[str] = set()
     for _ in range(rng.choice((0, 0, 1, 1, 2, 3))):
         other = offer(rng, language)
-        if other.name in names or any(_alike(other.family, family) for family in families):
+        if other.name in names or _alike(other.family, family):
             continue
         if not (ask and _pattern(other.clash).search(ask)):
             names.add(other.name)
