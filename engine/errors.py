@@ -64,3 +64,8 @@ class EngineFailure(ServerFault):
 
 class EngineStartError(ServerFault):
     """The engine could not start."""
+
+    @classmethod
+    def of(cls, cause: Exception) -> "EngineStartError":
+        """The cause's name and message, on one line for the log."""
+        return cls(f"{type(cause).__name__}: {' '.join(str(cause).split())}")

@@ -13,10 +13,10 @@ from engine.types import Function, ToolCall
 logging.getLogger("vllm.tool_parsers.hermes_tool_parser").addFilter(lambda record: False)
 
 
-def tool_calls(tokenizer: Any, text: str) -> Sequence[ToolCall]:
-    """Return the calls that stand in `text` (see `Engine.tool_calls`)."""
+def tool_calls(tokenizer: Any, name: str, text: str) -> Sequence[ToolCall]:
+    """Return the calls that stand in `text` (see `Renderer.tool_calls`)."""
     # A parser remembers what it has read, so each reply has its own.
-    parser = ToolParserManager.get_tool_parser("hermes")(tokenizer)
+    parser = ToolParserManager.get_tool_parser(name)(tokenizer)
     found = parser.extract_tool_calls(text, None)
     return [
         ToolCall(Function(call.function.name, call.function.arguments), call.id)

@@ -1,10 +1,9 @@
-"""The engine's vocabulary, free of vLLM: what is asked of it, what comes back, and its protocol."""
+"""The engine's vocabulary, free of vLLM: what is asked of it, and what comes back."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import msgspec
 
@@ -96,6 +95,15 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
+class MarkToken:
+    """A text that is a single token of the model's vocabulary; special ones are not written."""
+
+    text: str
+    token_id: int
+    special: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Sampling:
     """How to choose tokens; None leaves a value to the model's generation config."""
 
@@ -114,121 +122,45 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
-class Generation:
-    """One prompt to go on from, `sampling.n` times.
+class GenerationRequest:
+    """Prompts to go on from, each `sampling.n` times.
+
+    Choice `p * n + i` is prompt p's i-th, and an engine request of its own.
 
     Attributes:
         request_id: unique among all that the engine has ever been given.
-        prompt: where to go on from.
+        prompts: where to go on from.
         sampling: how.
-        incremental: deltas as they come; otherwise each choice comes whole, when all are done.
-        special_tokens: write special tokens out, for families whose tags are special tokens.
+        incremental: what a choice gains is wanted as it comes, not when there is much of it.
+        written: special tokens that are text nevertheless, and how they are written: the marks of
+            families whose marks are special tokens.
     """
 
     request_id: str
-    prompt: Prompt
+    prompts: Sequence[Prompt]
     sampling: Sampling
     incremental: bool
-    special_tokens: bool = False
+    written: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
-@dataclass(slots=True)
-class Delta:
-    """What one choice has gained. Not frozen: one is made for every token.
+class Delta(msgspec.Struct, frozen=True, gc=False):
+    """What one choice has gained since it was last asked.
 
     Attributes:
         index: the choice, from 0.
-        text: its new text; may be empty.
         token_ids: its new tokens.
+        texts: for each of them the text that it completes; '' where it only begins a character,
+            or is not written at all.
         finish_reason: set on the choice's last delta.
         cached_tokens: how many of the prompt's tokens came from the prefix cache.
-        queue_seconds: time spent waiting to be scheduled, once known.
-        first_token_seconds: time from arrival to the first token, once known.
+        queue_seconds: time spent waiting to be scheduled; on the last delta, with statistics on.
+        first_token_seconds: time from arrival to the first token; likewise.
     """
 
     index: int
-    text: str
     token_ids: Sequence[int]
+    texts: Sequence[str]
     finish_reason: FinishReason | None = None
     cached_tokens: int = 0
     queue_seconds: float | None = None
     first_token_seconds: float | None = None
-
-
-class Engine(Protocol):
-    """What the gateway needs of an engine; tests fake it."""
-
-    @property
-    def version(self) -> str:
-        """vLLM's version."""
-
-    @property
-    def max_model_len(self) -> int:
-        """The context, prompt and reply together, in tokens."""
-
-    @property
-    def max_num_seqs(self) -> int:
-        """How many sequences run at once."""
-
-    @property
-    def dead(self) -> bool:
-        """Whether the engine process is gone."""
-
-    @property
-    def orphans(self) -> int:
-        """Requests that the engine still holds though nobody waits for them."""
-
-    @property
-    def unfinished(self) -> int:
-        """Requests that the engine holds."""
-
-    def template_source(self, name: str | None) -> str:
-        """The Jinja source of a configured chat template, or of the model's own; '' if none."""
-
-    def is_special(self, token: str) -> bool:
-        """Whether `token` is a special token, left out of text unless asked for."""
-
-    async def render_chat(self, chat: ChatInput) -> Prompt:
-        """Render a conversation.
-
-        Raises:
-            PromptTooLong: it leaves no room for a reply.
-            BadGeneration: the chat template refuses it.
-        """
-
-    async def render_text(self, prompt: str | Sequence[int]) -> Prompt:
-        """Tokenize a prompt, or take its token ids as they are.
-
-        Raises:
-            PromptTooLong: it leaves no room for a reply.
-            BadGeneration: it is empty, or has ids that the model does not know.
-        """
-
-    def submit(self, generation: Generation) -> AbstractAsyncContextManager[AsyncIterator[Delta]]:
-        """Have `generation` accepted; on leaving, whatever is left of it is aborted.
-
-        Raises:
-            CallerError: on entry, the engine refuses it.
-            ServerFault: on entry or while iterating.
-        """
-
-    def text_ends(
-        self, before: Sequence[int], token_ids: Sequence[int], *, special_tokens: bool
-    ) -> Sequence[int]:
-        """For each of `token_ids`, how many characters of text are written with it.
-
-        Args:
-            before: the tokens before, for a character may begin in one of them.
-            token_ids: the tokens; counting begins with their text.
-            special_tokens: as the generation had it, whether special tokens are written out.
-        """
-
-    def tool_calls(self, text: str) -> Sequence[ToolCall]:
-        """The calls that the model wrote, each with an id of its own; none if `text` is not sound.
-
-        Args:
-            text: the end of an answer, from the first mark of a call on.
-        """
-
-    def stop_all(self) -> None:
-        """Make every open request fail with `EngineStopping`."""

@@ -4,16 +4,23 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 
-from engine.types import ChatInput, Engine, Generation, Prompt, Sampling
+from engine.protocol import Engine, Renderer
+from engine.types import ChatInput, GenerationRequest, Prompt, Sampling
 
 
 async def warm_up(
-    engine: Engine, chats: Sequence[ChatInput], *, batch: int, max_tokens: int
+    engine: Engine,
+    renderer: Renderer,
+    chats: Sequence[ChatInput],
+    *,
+    batch: int,
+    max_tokens: int,
 ) -> Mapping[str, float]:
     """Run every chat streamed and whole, then `batch` of them at once.
 
     Args:
         engine: running, and used by nobody else yet.
+        renderer: its renderer.
         chats: one for every template and position of the switch.
         batch: how many requests run at once; 0 for as many as the engine runs.
         max_tokens: how long each reply is.
@@ -26,8 +33,8 @@ async def warm_up(
     """
     seconds = {}
     started = time.perf_counter()
-    prompts = [await engine.render_chat(chat) for chat in chats]
-    prompts = prompts or [await engine.render_text("Hello")]
+    prompts = [await renderer.render_chat(chat) for chat in chats]
+    prompts = prompts or [await renderer.render_text("Hello")]
     seconds["render"] = time.perf_counter() - started
     for step, incremental in (("stream", True), ("whole", False)):
         started = time.perf_counter()
@@ -54,6 +61,7 @@ async def _run(
     engine: Engine, name: str, prompt: Prompt, max_tokens: int, incremental: bool
 ) -> None:
     sampling = Sampling(max_tokens=max_tokens, temperature=1.0, ignore_eos=True)
-    async with engine.submit(Generation(name, prompt, sampling, incremental)) as deltas:
-        async for _ in deltas:
+    request = GenerationRequest(name, [prompt], sampling, incremental)
+    async with engine.submit(request) as submission:
+        while not any(delta.finish_reason for delta in await submission.gained()):
             pass

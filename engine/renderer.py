@@ -1,5 +1,9 @@
-"""Messages and chat templates to prompts, through vLLM's own renderer."""
+"""The model's text, through vLLM's own renderer: messages and templates to prompts, and back.
 
+Everything here is known from tokenizer and templates alone, so it is there before the engine is.
+"""
+
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,10 +13,10 @@ from vllm.renderers import ChatParams
 from vllm.renderers.hf import resolve_chat_template
 from vllm.renderers.inputs.preprocess import parse_model_prompt
 
+from engine.detokenizer import Detokenizer, make_detokenizer
 from engine.errors import BadGeneration, PromptTooLong
-from engine.tokens import text_ends
 from engine.tools import tool_calls
-from engine.types import ChatInput, Message, Prompt, ToolCall
+from engine.types import ChatInput, MarkToken, Message, Prompt, ToolCall
 
 _LENGTH_PARAMETERS = ("input_text", "input_tokens")
 """What vLLM's renderer blames when a prompt is too long, before and after tokenizing."""
@@ -20,26 +24,37 @@ _LENGTH_PARAMETERS = ("input_text", "input_tokens")
 _LONGEST_TAIL = 8192
 """How far back, in tokens, the turn that is to be written may have begun."""
 
+_LONGEST_INLINE = 256
+"""A longer tail is decoded in a thread: it would hold the event loop up."""
 
-class ChatRenderer:
-    """Renders prompts for one engine.
+
+class VllmRenderer:
+    """See `Renderer`.
 
     Args:
-        llm: the running `AsyncLLM`.
+        renderer: vLLM's.
         templates: Jinja sources of the configured chat templates, by name.
     """
 
-    def __init__(self, llm: Any, templates: Mapping[str, str]) -> None:
-        self._model_config = llm.model_config
-        self._renderer = llm.renderer
+    def __init__(self, renderer: Any, templates: Mapping[str, str]) -> None:
+        self._renderer = renderer
         self._templates = templates
-        self._tokenizer = llm.renderer.get_tokenizer()
+        self._model_config = renderer.model_config
+        self._tokenizer = renderer.get_tokenizer()
         self._special_ids = frozenset(self._tokenizer.all_special_ids)
-        self._vocabulary = llm.model_config.get_vocab_size()
-        self._limit: int = llm.model_config.max_model_len
+        self._vocabulary = self._model_config.get_vocab_size()
+        self.sampling_defaults: Mapping[str, Any] = self._model_config.get_diff_sampling_param()
+
+    def close(self) -> None:
+        """End its threads."""
+        self._renderer.shutdown()
+
+    @property
+    def max_model_len(self) -> int:
+        return int(self._model_config.max_model_len)  # vLLM may still fit it to its memory
 
     def template_source(self, name: str | None) -> str:
-        """The Jinja source of a configured template, or of the model's own; '' if none."""
+        """See `Renderer.template_source`."""
         if name is not None:
             return self._templates[name]
         source: str | None = resolve_chat_template(
@@ -47,12 +62,17 @@ class ChatRenderer:
         )
         return source or ""
 
-    def is_special(self, token: str) -> bool:
-        """Whether `token` is a single special token of the vocabulary."""
-        return self._tokenizer.convert_tokens_to_ids(token) in self._special_ids
+    def mark_tokens(self, texts: Sequence[str]) -> Sequence[MarkToken]:
+        """See `Renderer.mark_tokens`."""
+        vocabulary = self._tokenizer.get_vocab()
+        return [
+            MarkToken(text, vocabulary[text], vocabulary[text] in self._special_ids)
+            for text in texts
+            if text in vocabulary
+        ]
 
-    async def chat(self, chat: ChatInput) -> Prompt:
-        """Render a conversation (see `Engine.render_chat`)."""
+    async def render_chat(self, chat: ChatInput) -> Prompt:
+        """See `Renderer.render_chat`."""
         params = ChatParams(
             chat_template=self._templates[chat.template] if chat.template else None,
             chat_template_kwargs={
@@ -72,44 +92,46 @@ class ChatRenderer:
             raise self._refusal(error, "messages") from error
         except (ValueError, TypeError) as error:
             raise BadGeneration("the chat template refuses these messages", "messages") from error
-        return self._prompt(
-            [*rendered["prompt_token_ids"], *self._encode(chat.prefill)], "messages"
-        )
+        token_ids = [*rendered["prompt_token_ids"], *self._encode(chat.prefill)]
+        return await self._prompt(token_ids, "messages")
 
-    async def text(self, prompt: str | Sequence[int]) -> Prompt:
-        """Tokenize a prompt (see `Engine.render_text`)."""
+    async def render_text(self, prompt: str | Sequence[int]) -> Prompt:
+        """See `Renderer.render_text`."""
         if not isinstance(prompt, str):
             strange = next((i for i in prompt if not 0 <= i < self._vocabulary), None)
             if strange is not None:
                 raise BadGeneration(f"token id {strange} is not in the vocabulary", "prompt")
-            return self._prompt(prompt, "prompt")
+            return await self._prompt(prompt, "prompt")
         try:
             parsed = parse_model_prompt(self._model_config, prompt)
             (rendered,) = await self._renderer.render_cmpl_async([parsed])
         except VLLMValidationError as error:
             raise self._refusal(error, "prompt") from error
-        return self._prompt(rendered["prompt_token_ids"], "prompt")
+        return await self._prompt(rendered["prompt_token_ids"], "prompt")
 
-    def text_ends(
-        self, before: Sequence[int], token_ids: Sequence[int], *, special_tokens: bool
-    ) -> Sequence[int]:
-        """How far the text has got with each token (see `Engine.text_ends`)."""
-        return text_ends(self._tokenizer, before, token_ids, special_tokens=special_tokens)
+    def detokenizer(
+        self, prompt_token_ids: Sequence[int], written: Mapping[int, str]
+    ) -> Detokenizer:
+        """What turns the reply to a prompt into text; `written` as in `GenerationRequest`."""
+        return make_detokenizer(self._tokenizer, prompt_token_ids, written)
 
-    def tool_calls(self, text: str) -> Sequence[ToolCall]:
-        """The calls in the end of an answer (see `Engine.tool_calls`)."""
-        return tool_calls(self._tokenizer, text)
+    def tool_calls(self, parser: str, text: str) -> Sequence[ToolCall]:
+        """See `Renderer.tool_calls`."""
+        return tool_calls(self._tokenizer, parser, text)
 
-    def _prompt(self, token_ids: Sequence[int], field: str) -> Prompt:
+    async def _prompt(self, token_ids: Sequence[int], field: str) -> Prompt:
         if not token_ids:
             raise BadGeneration("the prompt is empty", field)
-        if len(token_ids) >= self._limit:
-            raise PromptTooLong(self._limit, len(token_ids), field)
+        if len(token_ids) >= self.max_model_len:
+            raise PromptTooLong(self.max_model_len, len(token_ids), field)
         start = len(token_ids) - 1
         earliest = max(0, start - _LONGEST_TAIL)
         while start > earliest and token_ids[start] not in self._special_ids:
             start -= 1
-        return Prompt(token_ids, self._tokenizer.decode(list(token_ids[start:])))
+        tail = list(token_ids[start:])
+        if len(tail) > _LONGEST_INLINE:
+            return Prompt(token_ids, await asyncio.to_thread(self._tokenizer.decode, tail))
+        return Prompt(token_ids, self._tokenizer.decode(tail))
 
     def _encode(self, text: str) -> list[int]:
         if not text:
@@ -120,7 +142,7 @@ class ChatRenderer:
     def _refusal(self, error: VLLMValidationError, field: str) -> Exception:
         if error.parameter in _LENGTH_PARAMETERS:
             counted = error.parameter == "input_tokens"
-            return PromptTooLong(self._limit, error.value if counted else None, field)
+            return PromptTooLong(self.max_model_len, error.value if counted else None, field)
         return BadGeneration(str(error.args[0]), error.parameter or field)
 
 
