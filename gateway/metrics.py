@@ -4,12 +4,7 @@ Names begin with `gateway_`: vLLM unregisters every collector with `vllm` in its
 logger starts. Labels are bounded: routes come from the route table, models from the configuration.
 """
 
-import time
-
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
-
-from gateway.exchange import Exchange
-from gateway.reply import Reply
 
 _LATENCIES = (
     *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
@@ -70,58 +65,3 @@ BUILD = Gauge("gateway_build_info", "1, labelled with versions", ["version", "vl
 def page() -> tuple[bytes, str]:
     """All series in this process as Prometheus text, and its content type."""
     return generate_latest(), CONTENT_TYPE_LATEST
-
-
-class Stopwatch:
-    """Times one request's replies.
-
-    Args:
-        model: the canonical name.
-        started: `time.perf_counter()` of the request's arrival.
-        streamed: deltas come one by one, so that gaps between them mean something.
-    """
-
-    def __init__(self, model: str, started: float, *, streamed: bool) -> None:
-        self._model = model
-        self._started = started
-        self._streamed = streamed
-        self._gap = INTER_TOKEN.labels(model)
-        self._first: float | None = None
-        self._last: dict[int, float] = {}
-        self._answered = False
-        self._thinking: dict[int, float] = {}
-
-    def tick(self, index: int, reply: Reply) -> None:
-        """A delta of choice `index` arrived and was fed to `reply`."""
-        if not self._streamed:
-            return
-        now = time.perf_counter()
-        last = self._last.get(index)
-        self._last[index] = now
-        if last is not None:
-            self._gap.observe(now - last)
-        if self._first is None:
-            self._first = now
-            FIRST_TOKEN.labels(self._model).observe(now - self._started)
-        if reply.thinking:
-            self._thinking.setdefault(index, now)
-        elif self._thinking.get(index):
-            THINKING.labels(self._model).observe(now - self._thinking[index])
-            self._thinking[index] = 0.0
-        if reply.answering and not self._answered:
-            self._answered = True
-            FIRST_ANSWER_TOKEN.labels(self._model).observe(now - self._started)
-
-    def finish(self, exchange: Exchange, visibility: str) -> None:
-        """The request is over, in whatever way."""
-        model, usage = self._model, exchange.usage()
-        DURATION.labels(model).observe(time.perf_counter() - self._started)
-        for end in exchange.ends:
-            if end.queue_seconds is not None:
-                QUEUE.labels(model).observe(end.queue_seconds)
-            if end.first_token_seconds is not None and not self._streamed:
-                FIRST_TOKEN.labels(model).observe(end.first_token_seconds)
-        PROMPT_TOKENS.labels(model).inc(usage.prompt_tokens)
-        CACHED_TOKENS.labels(model).inc(usage.cached_tokens)
-        COMPLETION_TOKENS.labels(model).inc(usage.completion_tokens)
-        REASONING_TOKENS.labels(model, visibility).inc(usage.reasoning_tokens)

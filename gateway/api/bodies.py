@@ -1,8 +1,4 @@
-"""Request bodies, typed.
-
-Fields are OpenAI's, plus vLLM's sampling parameters and every vendor's words for thinking; what
-those mean is reasoning.py's business.
-"""
+"""Request bodies, typed: OpenAI's fields, vLLM's sampling parameters, and those for thinking."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
@@ -11,12 +7,12 @@ import msgspec
 from msgspec import Meta
 
 from engine.types import Message, Sampling, Tool
-from gateway.errors import BadRequest
+from gateway.http.errors import InvalidRequest
+from gateway.thinking.fields import ThinkingFields
 
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Count = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
-Budget = Annotated[int, Meta(ge=-1, le=2**31 - 1)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 StopString = Annotated[str, Meta(min_length=1, max_length=1024)]
 TokenIds = list[Int64]
@@ -29,23 +25,7 @@ class StreamOptions(msgspec.Struct, frozen=True):
     continuous_usage_stats: bool = False
 
 
-class ReasoningField(msgspec.Struct, frozen=True):
-    """OpenRouter's `reasoning` object."""
-
-    effort: str | None = None
-    enabled: bool | None = None
-    exclude: bool | None = None
-    max_tokens: Budget | None = None
-
-
-class ThinkingField(msgspec.Struct, frozen=True):
-    """DeepSeek's and Anthropic's `thinking` object."""
-
-    type: str | None = None
-    budget_tokens: Budget | None = None
-
-
-class Body(msgspec.Struct, frozen=True, kw_only=True):
+class Body(ThinkingFields, frozen=True, kw_only=True):
     """What chat completions and completions have in common."""
 
     model: str | None = None
@@ -66,24 +46,11 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
     logit_bias: Annotated[dict[str, float], Meta(max_length=300)] | None = None
     ignore_eos: bool | None = None
 
-    reasoning_format: str | None = None
-    include_reasoning: bool | None = None
-    separate_reasoning: bool | None = None
-    reasoning: ReasoningField | None = None
-    reasoning_effort: str | None = None
-    enable_thinking: bool | None = None
-    think: bool | str | None = None
-    thinking: ThinkingField | None = None
-    chat_template_kwargs: dict[str, Any] | None = None
-    thinking_token_budget: Budget | None = None
-    thinking_budget: Budget | None = None
-    reasoning_budget: Budget | None = None
-
     def sampling(self) -> Sampling:
         """How the engine is to choose tokens.
 
         Raises:
-            BadRequest: a key of `logit_bias` is not a token id.
+            InvalidRequest: a key of `logit_bias` is not a token id.
         """
         return Sampling(
             n=self.n or 1,
@@ -108,10 +75,6 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
         """The field that says how many tokens at most, and what it says."""
         return "max_tokens", self.max_tokens
 
-    def last_word(self) -> str:
-        """The last word of the last user message; '' where there is none."""
-        return ""
-
 
 class ChatBody(Body, frozen=True, kw_only=True):
     """`POST /v1/chat/completions`."""
@@ -133,7 +96,6 @@ class ChatBody(Body, frozen=True, kw_only=True):
         return () if self.tool_choice == "none" else self.tools or ()
 
     def last_word(self) -> str:
-        """The last word of the last user message; '' where there is none."""
         users = [message for message in self.messages if message.role == "user"]
         content = users[-1].content if users else None
         if isinstance(content, list):
@@ -154,7 +116,7 @@ class CompletionBody(Body, frozen=True, kw_only=True):
         """The prompts, each a text or token ids.
 
         Raises:
-            BadRequest: there is none, or texts and token ids are mixed.
+            InvalidRequest: there is none, or texts and token ids are mixed.
         """
         if isinstance(self.prompt, str):
             return [self.prompt]
@@ -163,13 +125,13 @@ class CompletionBody(Body, frozen=True, kw_only=True):
             return [[item for item in self.prompt if isinstance(item, int)]]
         if kinds in ({str}, {list}):
             return [item for item in self.prompt if not isinstance(item, int)]
-        raise BadRequest("prompt must be a string, token ids, or a list of either.", "prompt")
+        raise InvalidRequest("prompt must be a string, token ids, or a list of either.", "prompt")
 
 
 def _token_biases(biases: Mapping[str, float]) -> dict[int, float]:
     tokens = {}
     for token, bias in biases.items():
         if not (token.isascii() and token.isdigit() and len(token) < 10):
-            raise BadRequest("The keys of logit_bias must be token ids.", "logit_bias")
+            raise InvalidRequest("The keys of logit_bias must be token ids.", "logit_bias")
         tokens[int(token)] = bias
     return tokens

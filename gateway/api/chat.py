@@ -2,35 +2,37 @@
 
 from starlette.types import Receive, Scope, Send
 
-from gateway.body import read_json
-from gateway.config import Config
-from gateway.context import context_of
-from gateway.decode import decode_chat
-from gateway.life import Life
-from gateway.prepare import Prepared, check_limit, prepare_delivery, resolve_reasoning
-from gateway.wire import ChatDialect
+from engine.types import ChatInput
+from gateway.api.generation import Rendered, check_token_limit, make_run, resolve_wish
+from gateway.api.validation import validate_chat
+from gateway.config.settings import Config
+from gateway.http.body import read_json
+from gateway.http.context import context_of
+from gateway.serving.lifecycle import EngineLifecycle
+from gateway.writers.chat import ChatWriter
 
 
 class ChatCompletions:
     """The route; one instance serves all requests."""
 
-    def __init__(self, config: Config, life: Life) -> None:
+    def __init__(self, config: Config, lifecycle: EngineLifecycle) -> None:
         self._config = config
-        self._life = life
+        self._lifecycle = lifecycle
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        with self._life.admission.slot():
-            body = decode_chat(await read_json(scope, receive), self._config.limits)
-            context = context_of(scope)
+        config, lifecycle, context = self._config, self._lifecycle, context_of(scope)
+        lifecycle.admission.check()
+        json = await read_json(scope, receive)
+        with lifecycle.admission.slot(context.principal):
+            body = validate_chat(json, config.limits)
             context.stream = bool(body.stream)
-            engine, model = self._life.engine, self._life.model
-            reasoning = resolve_reasoning(body, scope, self._config)
-            check_limit(body, engine)
-            plan = model.plan(body, reasoning)
-            prompt = await engine.render_chat(plan.chat)
-            inside = model.inside(prompt, reasoning.switch)
-            prompts, tools = [(prompt, inside)], bool(plan.chat.tools)
-            prepared = Prepared(body, reasoning, plan.warning, prompts, calls_tools=tools)
-            delivery = prepare_delivery(prepared, ChatDialect, self._config, self._life, context)
-            await delivery.run(engine, scope, receive, send)
+            wish = resolve_wish(body, scope, config)
+            check_token_limit(body, lifecycle.renderer.max_model_len)
+            asked = ChatInput(
+                body.messages, body.chat_template, body.chat_template_kwargs or {}, "", body.offered()
+            )
+            chat, warning = lifecycle.profile.plan(asked, wish)
+            prompt = await lifecycle.renderer.render_chat(chat)
+            rendered = Rendered([prompt], warning, wish.switch, tools=bool(chat.tools))
+            run = make_run(body, wish, rendered, ChatWriter, lifecycle, config, scope)
+            await run.respond(lifecycle.engine, scope, receive, send)

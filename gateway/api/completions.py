@@ -2,13 +2,13 @@
 
 from starlette.types import Receive, Scope, Send
 
-from gateway.body import read_json
-from gateway.config import Config
-from gateway.context import context_of
-from gateway.decode import decode_completion
-from gateway.life import Life
-from gateway.prepare import Prepared, check_limit, prepare_delivery, resolve_reasoning
-from gateway.wire import CompletionDialect
+from gateway.api.generation import Rendered, check_token_limit, make_run, resolve_wish
+from gateway.api.validation import validate_completion
+from gateway.config.settings import Config
+from gateway.http.body import read_json
+from gateway.http.context import context_of
+from gateway.serving.lifecycle import EngineLifecycle
+from gateway.writers.completions import CompletionWriter
 
 _WARNING = "thinking: a raw prompt is not rendered, so nothing switches it"
 
@@ -16,27 +16,20 @@ _WARNING = "thinking: a raw prompt is not rendered, so nothing switches it"
 class Completions:
     """The route; one instance serves all requests."""
 
-    def __init__(self, config: Config, life: Life) -> None:
+    def __init__(self, config: Config, lifecycle: EngineLifecycle) -> None:
         self._config = config
-        self._life = life
+        self._lifecycle = lifecycle
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        with self._life.admission.slot():
-            body = decode_completion(await read_json(scope, receive), self._config.limits)
-            context = context_of(scope)
+        config, lifecycle, context = self._config, self._lifecycle, context_of(scope)
+        lifecycle.admission.check()
+        json = await read_json(scope, receive)
+        with lifecycle.admission.slot(context.principal):
+            body = validate_completion(json, config.limits)
             context.stream = bool(body.stream)
-            engine, model = self._life.engine, self._life.model
-            reasoning = resolve_reasoning(body, scope, self._config)
-            check_limit(body, engine)
-            prompts = [await engine.render_text(prompt) for prompt in body.prompts()]
-            prepared = Prepared(
-                body,
-                reasoning,
-                "" if reasoning.switch is None else _WARNING,
-                [(prompt, model.inside(prompt, None)) for prompt in prompts],
-            )
-            delivery = prepare_delivery(
-                prepared, CompletionDialect, self._config, self._life, context
-            )
-            await delivery.run(engine, scope, receive, send)
+            wish = resolve_wish(body, scope, config)
+            check_token_limit(body, lifecycle.renderer.max_model_len)
+            prompts = [await lifecycle.renderer.render_text(prompt) for prompt in body.prompts()]
+            rendered = Rendered(prompts, "" if wish.switch is None else _WARNING)
+            run = make_run(body, wish, rendered, CompletionWriter, lifecycle, config, scope)
+            await run.respond(lifecycle.engine, scope, receive, send)

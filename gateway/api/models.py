@@ -1,31 +1,45 @@
 """`GET /v1/models` and `GET /v1/models/{id}`: one card for every name that the model answers to."""
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.config import Config
-from gateway.errors import ModelNotFound
-from gateway.life import Life
-from gateway.prepare import split_model
+from gateway.config.settings import Config
+from gateway.http.errors import ModelNotFound
+from gateway.serving.lifecycle import EngineLifecycle
+from gateway.thinking.words import WORDS
+
+
+@dataclass(frozen=True, slots=True)
+class ModelName:
+    """A model name and the words behind it, as in `demo:hidden:nothink`."""
+
+    name: str
+    words: tuple[str, ...]
+
+
+def split_model(text: str) -> ModelName:
+    """Take the suffixes off a model's name."""
+    name, *words = text.split(":")
+    return ModelName(name, tuple(words)) if WORDS.issuperset(words) else ModelName(text, ())
 
 
 class Models:
     """Both routes."""
 
-    def __init__(self, config: Config, life: Life) -> None:
+    def __init__(self, config: Config, lifecycle: EngineLifecycle) -> None:
         self._config = config
-        self._life = life
+        self._lifecycle = lifecycle
         self._created = int(time.time())
 
     async def all(self, request: Request) -> Response:
-        """Every card."""
-        with self._life.admission.slot():
-            cards = [self._card(name) for name in self._config.model.names]
-            return _json({"object": "list", "data": cards})
+        self._lifecycle.admission.check()
+        cards = [self._card(name) for name in self._config.model.names]
+        return _json({"object": "list", "data": cards})
 
     async def one(self, request: Request) -> Response:
         """One card; a name with suffixes is the same model.
@@ -33,11 +47,11 @@ class Models:
         Raises:
             ModelNotFound: no such name.
         """
-        with self._life.admission.slot():
-            name: str = request.path_params["id"]
-            if split_model(name).name not in self._config.model.names:
-                raise ModelNotFound(self._config.model.names)
-            return _json(self._card(name))
+        self._lifecycle.admission.check()
+        name: str = request.path_params["id"]
+        if split_model(name).name not in self._config.model.names:
+            raise ModelNotFound(self._config.model.names)
+        return _json(self._card(name))
 
     def _card(self, name: str) -> dict[str, Any]:
         return {
@@ -47,7 +61,7 @@ class Models:
             "owned_by": "thinkgate",
             "root": self._config.model.names[0],
             "parent": None,
-            "max_model_len": self._life.engine.max_model_len,
+            "max_model_len": self._lifecycle.renderer.max_model_len,
         }
 
 

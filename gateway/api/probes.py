@@ -7,28 +7,28 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway import __version__, metrics
-from gateway.config import Config
-from gateway.life import Life
+from gateway.config.settings import Config
+from gateway.serving.lifecycle import EngineLifecycle
 
 
 class Probes:
     """The routes that ask how we are."""
 
-    def __init__(self, config: Config, life: Life) -> None:
+    def __init__(self, config: Config, lifecycle: EngineLifecycle) -> None:
         self._config = config
-        self._life = life
+        self._lifecycle = lifecycle
 
     async def live(self, request: Request) -> Response:
         """200 while restarting would not help."""
-        return Response(status_code=503 if self._life.status == "dead" else 200)
+        return Response(status_code=503 if self._lifecycle.status == "dead" else 200)
 
     async def ready(self, request: Request) -> Response:
         """200 while requests are taken; the body says where the start has got to."""
         body = {
-            "status": self._life.status,
-            "seconds": {name: round(value, 3) for name, value in self._life.seconds.items()},
+            "status": self._lifecycle.status,
+            "seconds": {name: round(value, 3) for name, value in self._lifecycle.seconds.items()},
             "model": self._config.model.names[0],
-            "requests_in_flight": self._life.admission.running,
+            "requests_in_flight": self._lifecycle.admission.running,
         }
         return Response(orjson.dumps(body), self._status(), media_type="application/json")
 
@@ -43,15 +43,15 @@ class Probes:
 
     async def metrics(self, request: Request) -> Response:
         """Our series and vLLM's."""
-        engine = self._life.engine_or_none
-        metrics.READY.set(self._life.status == "ready")
+        engine = self._lifecycle.engine_or_none
+        metrics.READY.set(self._lifecycle.status == "ready")
         metrics.ENGINE_UP.set(engine is not None and not engine.dead)
         metrics.ORPHANS.set(engine.orphans if engine else 0)
         body, content_type = metrics.page()
         return Response(body, headers={"Content-Type": content_type})
 
     def _status(self) -> int:
-        return 200 if self._life.status == "ready" else 503
+        return 200 if self._lifecycle.status == "ready" else 503
 
 
 def vllm_version() -> str | None:

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from typing import Literal
 
 from gateway import metrics
-from gateway.errors import Unavailable
+from gateway.config.keys import Principal
+from gateway.http.errors import Unavailable
 
 Status = Literal["starting", "warming", "ready", "draining", "dead"]
 
@@ -18,7 +19,7 @@ _REFUSALS: dict[Status, tuple[str, str]] = {
 
 
 class Admission:
-    """Grants each request a slot for its whole life.
+    """Grants each request a slot for as long as it runs.
 
     Args:
         limit: how many may run at once.
@@ -29,20 +30,29 @@ class Admission:
         self.status: Status = "starting"
         self.running = 0
 
+    def check(self) -> None:
+        """Refuse where nothing is answered now; takes no slot.
+
+        Raises:
+            Unavailable: the gateway is not ready.
+        """
+        if self.status in _REFUSALS:
+            message, code = _REFUSALS[self.status]
+            raise _refusal(message, code)
+
     @contextmanager
-    def slot(self) -> Iterator[None]:
-        """Hold a slot.
+    def slot(self, principal: Principal) -> Iterator[None]:
+        """Hold a slot; to be taken when the body is there, so that slow uploads hold none.
+
+        Args:
+            principal: whom it is for. Limits of its own will be looked up by its name here.
 
         Raises:
             Unavailable: there is none to be had now.
         """
-        if self.status in _REFUSALS:
-            message, code = _REFUSALS[self.status]
-            metrics.REJECTIONS.labels(code).inc()
-            raise Unavailable(message, code)
+        self.check()
         if self.running >= self._limit:
-            metrics.REJECTIONS.labels("server_is_overloaded").inc()
-            raise Unavailable(
+            raise _refusal(
                 f"The server runs its limit of {self._limit} requests.", "server_is_overloaded"
             )
         self.running += 1
@@ -50,3 +60,8 @@ class Admission:
             yield
         finally:
             self.running -= 1
+
+
+def _refusal(message: str, code: str) -> Unavailable:
+    metrics.REJECTIONS.labels(code).inc()
+    return Unavailable(message, code)

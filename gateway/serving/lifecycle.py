@@ -1,6 +1,6 @@
-"""The gateway's life: start the engine, warm it up, serve, watch, drain.
+"""The gateway's life: know the model, start the engine, warm it up, serve, watch, drain.
 
-Everything happens in one task, `Life.run`, so the order can be read from top to bottom.
+Everything happens in one task, `EngineLifecycle.run`, so the order can be read from top to bottom.
 """
 
 import asyncio
@@ -9,20 +9,23 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 
-from engine.errors import EngineError
-from engine.types import ChatInput, Engine, Message
+from engine.errors import EngineError, EngineStopping
+from engine.protocol import Engine, EngineSetup, Renderer
+from engine.types import ChatInput, Message
 from engine.warmup import warm_up
 from gateway import __version__, metrics
-from gateway.admission import Admission, Status
-from gateway.config import Config
-from gateway.reasoning import Reasoning
-from gateway.schema import ChatBody
-from gateway.switch import ThinkingModel, probe
+from gateway.config.settings import Config
+from gateway.serving.admission import Admission, Status
+from gateway.thinking.profile import ThinkingProfile, find_profile
+from gateway.thinking.wish import ThinkingWish
 
 log = logging.getLogger("thinkgate")
 
-EngineStarter = Callable[[dict[str, float]], AbstractAsyncContextManager[Engine]]
-"""Makes the engine; notes in the table how many seconds each phase took."""
+NotePhase = Callable[[str, float], None]
+"""Takes a phase of the start, and how many seconds it took."""
+
+OpenEngine = Callable[[NotePhase], AbstractAsyncContextManager[EngineSetup]]
+"""Configures the engine."""
 
 EXIT_CLEAN, EXIT_NOT_STARTED, EXIT_ENGINE_DIED = 0, 1, 70
 
@@ -32,12 +35,12 @@ _LAST_WORDS_SECONDS = 2.0
 """After the engine's death or a drain, how long open requests have to tell their clients."""
 
 
-class Life:
+class EngineLifecycle:
     """One engine's life inside this process.
 
     Args:
         config: the configuration.
-        start_engine: makes the engine.
+        open_engine: configures the engine.
 
     Attributes:
         admission: who may run.
@@ -46,12 +49,14 @@ class Life:
         ended: set when `run` is over.
     """
 
-    def __init__(self, config: Config, start_engine: EngineStarter) -> None:
+    def __init__(self, config: Config, open_engine: OpenEngine) -> None:
         self._config = config
-        self._start_engine = start_engine
+        self._open_engine = open_engine
+        self._renderer: Renderer | None = None
+        self._profile: ThinkingProfile | None = None
         self._engine: Engine | None = None
-        self._model: ThinkingModel | None = None
         self._stop = asyncio.Event()
+        self._doing = "the engine could not start"
         self.admission = Admission(config.limits.max_concurrent_requests)
         self.seconds: dict[str, float] = {}
         self.exit_code = EXIT_CLEAN
@@ -64,15 +69,26 @@ class Life:
         return self._engine
 
     @property
-    def model(self) -> ThinkingModel:
-        """The loaded model's thinking; only to be used behind an admission."""
-        assert self._model is not None, "admitted before the model was probed"
-        return self._model
+    def renderer(self) -> Renderer:
+        """The model's text; only to be used behind an admission."""
+        assert self._renderer is not None, "admitted before the tokenizer was there"
+        return self._renderer
+
+    @property
+    def profile(self) -> ThinkingProfile:
+        """The model's thinking; only to be used behind an admission."""
+        assert self._profile is not None, "admitted before the model was known"
+        return self._profile
 
     @property
     def engine_or_none(self) -> Engine | None:
         """The engine, if it is there."""
         return self._engine
+
+    @property
+    def profile_or_none(self) -> ThinkingProfile | None:
+        """The model's thinking, if it is known yet."""
+        return self._profile
 
     @property
     def status(self) -> Status:
@@ -86,32 +102,51 @@ class Life:
     async def run(self) -> None:
         """Live: returns when the engine is stopped, for whatever reason."""
         try:
-            async with self._start_engine(self.seconds) as engine:
-                self._engine = engine
-                await self._prepare(engine)
-                self.admission.status = "ready"
-                log.info("ready after %s", _told(self.seconds))
-                await self._watch(engine)
-                await self._drain(engine)
+            async with self._open_engine(self.seconds.__setitem__) as setup:
+                await self._know(setup.renderer)
+                await self._live(setup)
         except EngineError as error:
-            log.error("the engine could not start: %s", error)
-            self._fail(EXIT_NOT_STARTED)
+            log.error("%s: %s", self._doing, error)
+            self._fail(self.exit_code or EXIT_NOT_STARTED)
         except Exception:
             log.exception("the gateway failed")
             self._fail(self.exit_code or EXIT_NOT_STARTED)
         finally:
             self.ended.set()
 
-    async def _prepare(self, engine: Engine) -> None:
+    async def _know(self, renderer: Renderer) -> None:
+        self._doing = "the chat templates can't be used"
+        self._renderer = renderer
+        self._profile = await find_profile(
+            renderer, self._config.thinking, tuple(self._config.templates)
+        )
+
+    async def _live(self, setup: EngineSetup) -> None:
+        self._doing = "the engine could not start"
+        started = time.perf_counter()
+        async with setup.start() as engine:
+            self.seconds["engine"] = time.perf_counter() - started
+            self._engine = engine
+            metrics.BUILD.labels(__version__, engine.version).set(1)
+            await self._warm(engine)
+            self.admission.status = "ready"
+            log.info("ready after %s", _told(self.seconds))
+            await self._watch(engine)
+            await self._drain(engine)
+
+    async def _warm(self, engine: Engine) -> None:
+        self._doing = "the warm-up failed"
         self.admission.status = "warming"
-        metrics.BUILD.labels(__version__, engine.version).set(1)
-        self._model = await probe(engine, self._config)
         warmup = self._config.warmup
         if not warmup.enabled:
             return
         started = time.perf_counter()
         steps = await warm_up(
-            engine, self._warmup_chats(), batch=warmup.batch, max_tokens=warmup.max_tokens
+            engine,
+            self.renderer,
+            self._warmup_chats(),
+            batch=warmup.batch,
+            max_tokens=warmup.max_tokens,
         )
         self.seconds["warmup"] = time.perf_counter() - started
         for step, seconds in steps.items():
@@ -119,12 +154,11 @@ class Life:
         log.info("warmed up: %s", _told(steps))
 
     def _warmup_chats(self) -> list[ChatInput]:
-        chats = []
-        for name in self.model.templates:
-            for switch in (None, True, False):
-                body = ChatBody(messages=[_HELLO], chat_template=name)
-                chats.append(self.model.plan(body, Reasoning("parsed", switch, None)).chat)
-        return chats
+        return [
+            self.profile.plan(ChatInput([_HELLO], name), ThinkingWish("parsed", switch, None))[0]
+            for name in self.profile.templates
+            for switch in (None, True, False)
+        ]
 
     async def _watch(self, engine: Engine) -> None:
         """Until somebody says stop, or the engine is dead."""
@@ -144,7 +178,7 @@ class Life:
             await self._quiet(engine, self._config.server.drain_seconds)
             if engine.dead:
                 self.exit_code = EXIT_ENGINE_DIED
-            engine.stop_all()
+            engine.fail_all(EngineStopping("the server is shutting down"))
         await self._quiet(None, _LAST_WORDS_SECONDS)
 
     def _fail(self, exit_code: int) -> None:

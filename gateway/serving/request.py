@@ -1,10 +1,10 @@
-"""One request's replies, one a choice, and what they cost together."""
+"""One request's choices, and what they cost together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.types import Delta, Prompt
-from gateway.reply import Piece, Reply, ReplySettings
+from gateway.serving.choice import ChoiceState, Piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,28 +17,19 @@ class Usage:
     reasoning_tokens: int
 
 
-class Exchange:
+class RequestState:
     """Feeds each delta to its choice and keeps the accounts.
 
     Args:
-        prompts: the prompts, each with `n` choices; choice `p * n + i` is prompt p's i-th.
-        settings: one a prompt.
-        n: choices a prompt.
-
-    Attributes:
-        replies: one a choice.
-        ends: the engine's last delta of each choice that it finished itself.
+        prompts: the prompts.
+        choices: their choices; choice `p * n + i` is prompt p's i-th.
     """
 
-    def __init__(
-        self, prompts: Sequence[Prompt], settings: Sequence[ReplySettings], n: int
-    ) -> None:
-        self.replies = [Reply(each) for each in settings for _ in range(n)]
-        self.ends: list[Delta] = []
-        self._n = n
+    def __init__(self, prompts: Sequence[Prompt], choices: Sequence[ChoiceState]) -> None:
+        self.choices = choices
+        self._each = len(choices) // len(prompts)
         self._prompt_tokens = sum(len(prompt.token_ids) for prompt in prompts)
-        self._cached = [0] * len(prompts)
-        self._open = len(self.replies)
+        self._open = len(choices)
 
     @property
     def done(self) -> bool:
@@ -46,22 +37,18 @@ class Exchange:
         return self._open == 0
 
     def feed(self, delta: Delta) -> Piece:
-        """Take a delta; return what it adds to its choice."""
-        reply = self.replies[delta.index]
-        was_open = reply.finish_reason is None
-        piece = reply.feed(delta)
-        if was_open and reply.finish_reason:
+        """Take a delta of a choice that is not over; return what it adds to it."""
+        choice = self.choices[delta.index]
+        piece = choice.feed(delta)
+        if choice.finish_reason:
             self._open -= 1
-        self._cached[delta.index // self._n] = delta.cached_tokens
-        if delta.finish_reason:
-            self.ends.append(delta)
         return piece
 
     def usage(self) -> Usage:
-        """The accounts so far."""
+        """The accounts so far; a prompt's first choice says what of it was cached."""
         return Usage(
             prompt_tokens=self._prompt_tokens,
-            cached_tokens=sum(self._cached),
-            completion_tokens=sum(reply.completion_tokens for reply in self.replies),
-            reasoning_tokens=sum(reply.reasoning_tokens for reply in self.replies),
+            cached_tokens=sum(choice.cached_tokens for choice in self.choices[:: self._each]),
+            completion_tokens=sum(choice.completion_tokens for choice in self.choices),
+            reasoning_tokens=sum(choice.reasoning_tokens for choice in self.choices),
         )

@@ -1,165 +1,179 @@
-"""From a rendered request to its response: submit, watch the client, deliver, keep the books."""
+"""Runs one request: submit, deliver while the client is there, account.
+
+How it works
+------------
+The engine's `async with` owns the request: however this is left, nothing stays behind in it. One
+task beside watches for the client's departure and makes the next `gained` raise `ClientGone`.
+A choice that is over though the engine goes on with it (a stop string) is ended there at once.
+
+Before the response has begun, what goes wrong is raised, and becomes an HTTP status; afterwards it
+is the stream's last frame.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from engine.types import Delta, Engine, Generation
+from engine.errors import EngineError
+from engine.protocol import Engine, Submission
+from engine.types import GenerationRequest
 from gateway import metrics
-from gateway.context import context_of
-from gateway.exchange import Exchange
-from gateway.reply import Piece
-from gateway.schema import StreamOptions
-from gateway.stream import EventStream, Framer
-from gateway.wire import Dialect
+from gateway.http.context import RequestContext, context_of
+from gateway.http.errors import as_api_error
+from gateway.http.event_stream import PING, EventStream
+from gateway.serving.choice import Piece
+from gateway.serving.request import RequestState
+from gateway.serving.stopwatch import Stopwatch
+from gateway.serving.writer import Writer
 
-Result = TypeVar("Result")
+_log = logging.getLogger("thinkgate")
+
+
+class ClientGone(Exception):
+    """The client has closed the connection."""
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class GenerationRun:
     """One request, ready to be run.
 
     Attributes:
-        generations: one for each prompt.
-        exchange: takes their deltas.
-        dialect: the route's shapes.
-        model: the canonical name.
-        visibility: for the books.
+        request: what the engine is asked.
+        state: takes what it answers.
+        writer: the API's.
+        model: the canonical name, for the metrics.
+        visibility: likewise.
         headers: of the response.
-        stream: how to stream; None for a whole response.
-        ping_seconds: how long a stream may be silent.
+        streamed: whether the response is a stream.
+        continuous_usage: whether each of its chunks says what was used so far.
+        ping_seconds: how long it may be silent.
     """
 
-    generations: Sequence[Generation]
-    exchange: Exchange
-    dialect: Dialect
+    request: GenerationRequest
+    state: RequestState
+    writer: Writer
     model: str
     visibility: str
     headers: Mapping[str, str]
-    stream: StreamOptions | None
+    streamed: bool
+    continuous_usage: bool
     ping_seconds: float
 
-    async def run(self, engine: Engine, scope: Scope, receive: Receive, send: Send) -> None:
+    async def respond(self, engine: Engine, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request.
 
         Raises:
             EngineError: before the response has begun.
         """
         context = context_of(scope)
-        watch = metrics.Stopwatch(self.model, context.started, streamed=self.stream is not None)
-        reason, body = "error", None
-        try:
-            async with _submitted(engine, self.generations) as deltas:
-                if self.stream:
-                    framer = Framer(self.exchange, self.dialect, self.stream, watch)
-                    frames = framer.frames(deltas, context)
-                    await EventStream(frames, self.headers, self.ping_seconds)(scope, receive, send)
-                    gone = not self.exchange.done and context.error_code is None
+        watch = Stopwatch(self.model, context.started, streamed=self.streamed)
+        body = None
+        async with engine.submit(self.request) as submission:
+            departure = asyncio.get_running_loop().create_task(_watch(receive, submission))
+            reason = "error"
+            try:
+                if self.streamed:
+                    stream = EventStream(
+                        scope, send, self.headers, self.ping_seconds, submission.wake
+                    )
+                    await self._stream(submission, stream, watch, context)
                 else:
-                    body = await _unless_gone(receive, self._whole(deltas, watch))
-                    gone = body is None
-                reason = "client_disconnected" if gone else reason
-        except asyncio.CancelledError:
-            reason = "client_disconnected"
-            raise
-        finally:
-            self._book(watch, reason)
+                    body = await self._whole(submission, watch)
+            except ClientGone:
+                reason = "client_disconnected"
+                metrics.DISCONNECTS.inc()
+            except asyncio.CancelledError:
+                reason = "server_draining"  # nothing else cancels a request
+                raise
+            finally:
+                departure.cancel()
+                self._account(watch, reason)
         if body is not None:
             response = Response(body, headers=self.headers, media_type="application/json")
             await response(scope, receive, send)
 
-    async def _whole(self, deltas: AsyncIterator[Delta], watch: metrics.Stopwatch) -> bytes:
-        pieces: list[list[Piece]] = [[] for _ in self.exchange.replies]
-        async for delta in deltas:
-            pieces[delta.index].append(self.exchange.feed(delta))
-            watch.tick(delta.index, self.exchange.replies[delta.index])
-            if self.exchange.done:
-                break
-        texts = [
-            Piece(
-                "".join(p.thinking for p in each),
-                "".join(p.answer for p in each),
-                [call for p in each for call in p.tool_calls],
-            )
-            for each in pieces
-        ]
-        return self.dialect.whole(self.exchange.replies, texts, self.exchange.usage())
-
-    def _book(self, watch: metrics.Stopwatch, reason: str) -> None:
-        watch.finish(self.exchange, self.visibility)
-        if reason == "client_disconnected":
-            metrics.DISCONNECTS.inc()
-        if len(self.exchange.ends) < len(self.exchange.replies):
-            metrics.ABORTS.labels("stop_string" if self.exchange.done else reason).inc()
-
-
-@asynccontextmanager
-async def _submitted(
-    engine: Engine, generations: Sequence[Generation]
-) -> AsyncIterator[AsyncIterator[Delta]]:
-    """All generations accepted, their deltas in one stream, choices numbered through."""
-    async with AsyncExitStack() as stack:
-        streams = [await stack.enter_async_context(engine.submit(each)) for each in generations]
-        if len(streams) == 1:
-            yield streams[0]
-            return
-        n = generations[0].sampling.n
-        queue: asyncio.Queue[Delta | Exception | None] = asyncio.Queue()
-        pumps = [
-            asyncio.get_running_loop().create_task(_pump(stream, number * n, queue))
-            for number, stream in enumerate(streams)
-        ]
+    async def _stream(
+        self,
+        submission: Submission,
+        stream: EventStream,
+        watch: Stopwatch,
+        context: RequestContext,
+    ) -> None:
+        await stream.open()
         try:
-            yield _merged(queue, len(pumps))
+            opened: set[int] = set()
+            while not self.state.done:
+                frames = await self._frames(submission, watch, opened)
+                if frames or stream.ping_due:
+                    await stream.write(frames or PING)
+            await stream.close(self.writer.ended(self.state.usage()))
+        except ClientGone:
+            raise
+        except Exception as error:
+            if not isinstance(error, EngineError):
+                _log.exception("a stream failed")
+            told = as_api_error(error)
+            context.error_code = told.code
+            metrics.STREAM_ERRORS.labels(told.code or told.kind).inc()
+            await stream.close(self.writer.failed(told))
         finally:
-            for pump in pumps:
-                pump.cancel()
-            await asyncio.wait(pumps)
+            stream.abandon()
+
+    async def _frames(self, submission: Submission, watch: Stopwatch, opened: set[int]) -> bytes:
+        """Wait for what was gained, and write it; nothing where all of it is hidden."""
+        frames = b""
+        for delta in await submission.gained():
+            index, choice = delta.index, self.state.choices[delta.index]
+            piece = self.state.feed(delta)
+            watch.tick(index, choice)
+            usage = self.state.usage() if self.continuous_usage else None
+            frame = self.writer.delta(index, piece, usage) if piece else b""
+            if choice.finish_reason:
+                frame += self.writer.finished(index, choice, usage)
+                _end(submission, index, self.state)
+            if index not in opened:
+                opened.add(index)
+                frame = self.writer.opened(index, usage, alone=not frame) + frame
+            frames += frame
+        return frames
+
+    async def _whole(self, submission: Submission, watch: Stopwatch) -> bytes:
+        gained: list[list[Piece]] = [[] for _ in self.state.choices]
+        while not self.state.done:
+            for delta in await submission.gained():
+                gained[delta.index].append(self.state.feed(delta))
+                choice = self.state.choices[delta.index]
+                watch.tick(delta.index, choice)
+                if choice.finish_reason:
+                    _end(submission, delta.index, self.state)
+        pieces = [
+            Piece(
+                "".join(piece.thinking for piece in each),
+                "".join(piece.answer for piece in each),
+                [call for piece in each for call in piece.tool_calls],
+            )
+            for each in gained
+        ]
+        return self.writer.whole(self.state.choices, pieces, self.state.usage())
+
+    def _account(self, watch: Stopwatch, reason: str) -> None:
+        watch.finish(self.state, self.visibility)
+        if running := sum(choice.finish_reason is None for choice in self.state.choices):
+            metrics.ABORTS.labels(reason).inc(running)
 
 
-async def _pump(
-    stream: AsyncIterator[Delta], shift: int, queue: "asyncio.Queue[Delta | Exception | None]"
-) -> None:
-    try:
-        async for delta in stream:
-            queue.put_nowait(replace(delta, index=delta.index + shift))
-    except Exception as error:
-        queue.put_nowait(error)
-    queue.put_nowait(None)
+def _end(submission: Submission, index: int, state: RequestState) -> None:
+    """A choice is over: unless the engine said so, tell it."""
+    if state.choices[index].last_delta is None:
+        submission.end(index)
+        metrics.ABORTS.labels("stop_string").inc()
 
 
-async def _merged(
-    queue: "asyncio.Queue[Delta | Exception | None]", streams: int
-) -> AsyncIterator[Delta]:
-    while streams:
-        match await queue.get():
-            case None:
-                streams -= 1
-            case Exception() as error:
-                raise error
-            case Delta() as delta:
-                yield delta
-
-
-async def _unless_gone(receive: Receive, work: Coroutine[Any, Any, Result]) -> Result | None:
-    """The result of `work`; None if the client closed the connection first."""
-    loop = asyncio.get_running_loop()
-    working, gone = loop.create_task(work), loop.create_task(_gone(receive))
-    try:
-        await asyncio.wait({working, gone}, return_when=asyncio.FIRST_COMPLETED)
-        return working.result() if working.done() else None
-    finally:
-        working.cancel()
-        gone.cancel()
-        await asyncio.wait({working, gone})
-
-
-async def _gone(receive: Receive) -> None:
+async def _watch(receive: Receive, submission: Submission) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+    submission.fail(ClientGone())

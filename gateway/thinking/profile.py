@@ -1,20 +1,22 @@
-"""How the loaded model's thinking is recognised and switched, found out once by rendering.
+"""How the loaded model's thinking is recognised and switched, found out by rendering alone.
 
 A chat template's variable is tried first: if the prompt differs between on and off, it is the
 switch. Where none does, thinking is kept off by an empty think block behind the prompt (or by
 closing the block that the template opened), and a wish that nothing can grant is reported.
+
+Nothing here needs the engine: tokenizer and templates are there before the weights are loaded.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from engine.types import ChatInput, Engine, Message, Prompt
-from gateway.config import Config
-from gateway.errors import BadRequest
-from gateway.reasoning import Reasoning
-from gateway.schema import ChatBody
-from parsers.formats import FORMATS, ThinkingFormat, detect, starts_inside
-from parsers.tools import calls_tools
+from engine.protocol import Renderer
+from engine.types import ChatInput, MarkToken, Message, Prompt
+from gateway.config.settings import ThinkingConfig
+from gateway.http.errors import InvalidRequest
+from gateway.thinking.wish import ThinkingWish
+from parsers.families import FAMILIES, Family, detect
+from parsers.reply import ReplyParser
 
 _PROBE = (Message(role="user", content="Hello"),)
 _BY_SWITCH = {None: "default", True: "think", False: "nothink"}
@@ -22,143 +24,148 @@ _BY_SWITCH = {None: "default", True: "think", False: "nothink"}
 
 
 @dataclass(frozen=True, slots=True)
-class TemplateProbe:
-    """What was found out about one template.
+class TemplateProfile:
+    """What was found out about one chat template.
 
     Attributes:
         variable: switches thinking; None if there is no such variable.
         prefill: what to write behind its prompt to keep thinking off, where nothing else does.
-        thinks: it mentions the family's tags, so its model is known to think.
-        calls_tools: it tells its model how to call tools, in a way that is known.
+        thinks: it mentions the family's marks, so its model is known to think.
+        writes_calls: it tells its model how to call tools, in the family's way.
     """
 
     variable: str | None
     prefill: str
     thinks: bool
-    calls_tools: bool
+    writes_calls: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """How to render one request.
+class ThinkingProfile:
+    """The model, as far as its thinking goes.
 
     Attributes:
-        chat: what to render.
-        warning: a wish that can't be granted; '' if there is none.
+        family: its marks and its parser.
+        marks: those of its marks that are single tokens.
+        templates: every chat template by name; None is the model's own.
     """
 
-    chat: ChatInput
-    warning: str
-
-
-class ThinkingModel:
-    """The loaded model, as far as its thinking goes.
-
-    Attributes:
-        family: its marks.
-        special_tags: its tags are special tokens, so special tokens have to be written out.
-    """
-
-    def __init__(
-        self,
-        family: ThinkingFormat,
-        *,
-        special_tags: bool,
-        probes: Mapping[str | None, TemplateProbe],
-    ) -> None:
-        self.family = family
-        self.special_tags = special_tags
-        self._probes = probes
-
-    def plan(self, body: ChatBody, reasoning: Reasoning) -> Plan:
-        """How to render `body` so that the model thinks or not, as was wished.
-
-        Raises:
-            BadRequest: it asks for a template that is not configured, or there is none at all.
-        """
-        switch = reasoning.switch
-        name, dedicated = self._template(body.chat_template, switch)
-        probe = self._probes.get(name)
-        if probe is None:
-            raise BadRequest("This model has no chat template; use /v1/completions.", "messages")
-        tools = body.offered()
-        if tools and not probe.calls_tools:
-            raise BadRequest("This model's way of calling tools is not supported yet.", "tools")
-        variables = dict(body.chat_template_kwargs or {})
-        if reasoning.effort is not None:
-            variables["reasoning_effort"] = reasoning.effort
-        prefill = warning = ""
-        if switch is not None and probe.variable is not None:
-            variables[probe.variable] = switch
-        elif switch is False and not dedicated:
-            prefill = probe.prefill
-            if self.family.open and not prefill:
-                warning = "thinking=off: this model has no switch that is known"
-        elif switch is True and not dedicated and not probe.thinks:
-            warning = "thinking=on: this model is not known to think"
-        return Plan(ChatInput(body.messages, name, variables, prefill, tools), warning)
-
-    def inside(self, prompt: Prompt, switch: bool | None) -> bool:
-        """Whether the reply to `prompt` begins with thinking: some models begin without a tag."""
-        assumed = self.family.starts_inside and switch is not False
-        return starts_inside(prompt.tail, self.family, assumed=assumed)
+    family: Family
+    marks: Sequence[MarkToken]
+    templates: Mapping[str | None, TemplateProfile]
 
     @property
-    def templates(self) -> tuple[str | None, ...]:
-        """Every template by name; None is the model's own."""
-        return tuple(self._probes)
+    def written(self) -> Mapping[int, str]:
+        """The marks that a reply's text needs though they are special tokens, by token id."""
+        return {mark.token_id: mark.text for mark in self.marks if mark.special}
+
+    def plan(self, chat: ChatInput, wish: ThinkingWish) -> tuple[ChatInput, str]:
+        """How to render a conversation so that the model thinks or not, as was wished.
+
+        Args:
+            chat: what the request asks for; its `template` is None where it names none.
+            wish: what is wished.
+
+        Returns:
+            What to render, and a warning of a wish that can't be granted; '' if there is none.
+
+        Raises:
+            InvalidRequest: there is no such template, or none at all, or none that offers tools.
+        """
+        name, dedicated = self._template(chat.template, wish.switch)
+        template = self.templates.get(name)
+        if template is None:
+            raise InvalidRequest("This model has no chat template; use /v1/completions.", "messages")
+        if chat.tools and not template.writes_calls:
+            raise InvalidRequest("This model's way of calling tools is not supported yet.", "tools")
+        variables = dict(chat.variables)
+        if wish.effort is not None:
+            variables["reasoning_effort"] = wish.effort
+        prefill = warning = ""
+        if wish.switch is not None and template.variable is not None:
+            variables[template.variable] = wish.switch
+        elif wish.switch is False and not dedicated:
+            prefill = template.prefill
+            if self.family.thinks and not prefill:
+                warning = "thinking=off: this model has no switch that is known"
+        elif wish.switch is True and not dedicated and not template.thinks:
+            warning = "thinking=on: this model is not known to think"
+        return replace(chat, template=name, variables=variables, prefill=prefill), warning
+
+    def reply_parser(self, prompt: Prompt, switch: bool | None, *, tools: bool) -> ReplyParser:
+        """A parser for the reply to `prompt`, which knows whether it begins with thinking.
+
+        Args:
+            prompt: as rendered.
+            switch: as wished; some models begin with thinking and write no mark.
+            tools: calls are to be read.
+        """
+        assumed = self.family.opener == "nobody" and switch is not False
+        return self.family.parser(prompt.tail, assumed=assumed, tools=tools)
 
     def _template(self, asked: str | None, switch: bool | None) -> tuple[str | None, bool]:
         """The template to use, and whether it is dedicated to this position of the switch."""
         if asked is not None:
-            if asked not in self._probes:
-                names = ", ".join(sorted(name for name in self._probes if name)) or "none"
-                raise BadRequest(
+            if asked not in self.templates:
+                names = ", ".join(sorted(name for name in self.templates if name)) or "none"
+                raise InvalidRequest(
                     f"chat_template must name a configured template; there is: {names}.",
                     "chat_template",
                 )
             return asked, False
         name = _BY_SWITCH[switch]
-        if name in self._probes:
+        if name in self.templates:
             return name, switch is not None
-        return ("default" if "default" in self._probes else None), False
+        return ("default" if "default" in self.templates else None), False
 
 
-async def probe(engine: Engine, config: Config) -> ThinkingModel:
-    """Find out how the loaded model's thinking is recognised and switched."""
-    names = [None, *config.templates]
-    sources = {name: engine.template_source(name) for name in names}
-    if config.thinking.format == "auto":
+async def find_profile(
+    renderer: Renderer, config: ThinkingConfig, templates: Sequence[str]
+) -> ThinkingProfile:
+    """Find out how the model's thinking is recognised and switched.
+
+    Args:
+        renderer: the model's.
+        config: may name the family.
+        templates: names of the configured chat templates.
+
+    Raises:
+        CallerError: a template can't be rendered.
+    """
+    sources = {name: renderer.template_source(name) for name in (None, *templates)}
+    if config.format == "auto":
         family = detect(sources["default" if "default" in sources else None])
     else:
-        family = FORMATS[config.thinking.format]
-    return ThinkingModel(
+        family = FAMILIES[config.format]
+    return ThinkingProfile(
         family,
-        special_tags=any(engine.is_special(tag) for tag in family.tags),
-        probes={
-            name: await _probe_template(engine, name, family, source)
+        renderer.mark_tokens(family.mark_literals),
+        {
+            name: await _profile_template(renderer, name, family, source)
             for name, source in sources.items()
             if source
         },
     )
 
 
-async def _probe_template(
-    engine: Engine, name: str | None, family: ThinkingFormat, source: str
-) -> TemplateProbe:
+async def _profile_template(
+    renderer: Renderer, name: str | None, family: Family, source: str
+) -> TemplateProfile:
+    writes_calls = family.writes_calls(source)
     for variable in family.switches:
         on, off = [
-            await engine.render_chat(ChatInput(_PROBE, name, {variable: value}))
+            await renderer.render_chat(ChatInput(_PROBE, name, {variable: value}))
             for value in (True, False)
         ]
         if on.token_ids != off.token_ids:
-            return TemplateProbe(variable, "", thinks=True, calls_tools=calls_tools(source))
-    thinks = family.starts_inside or any(tag in source for tag in family.tags)
-    default = await engine.render_chat(ChatInput(_PROBE, name))
+            return TemplateProfile(variable, "", thinks=True, writes_calls=writes_calls)
+    marked = any(mark in source for mark in family.mark_literals)
+    thinks = family.opener == "nobody" or marked
+    default = await renderer.render_chat(ChatInput(_PROBE, name))
     if not thinks:
         prefill = ""
-    elif starts_inside(default.tail, family, assumed=False):
-        prefill = f"\n{family.close}\n\n"
+    elif family.starts_in_thinking(default.tail, assumed=False):
+        prefill = family.end_thinking
     else:
         prefill = family.empty_block
-    return TemplateProbe(None, prefill, thinks=thinks, calls_tools=calls_tools(source))
+    return TemplateProfile(None, prefill, thinks=thinks, writes_calls=writes_calls)

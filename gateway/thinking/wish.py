@@ -1,8 +1,4 @@
-"""Every vendor's way to say what to do about thinking, resolved to two settings.
-
-- visibility, what leaves the house. `parsed`: thinking in its own field; `hidden`: not at all;
-  `raw`: the text as generated, tags and all.
-- switch, whether the model thinks. On, off, or None: as the model's template does it.
+"""Every vendor's way to say what to do about thinking, resolved to one wish.
 
 Sources, strongest first: body, query, header, path prefix, model suffix, configuration. Two on
 the same level that disagree are an error that names both.
@@ -10,19 +6,15 @@ the same level that disagree are an error that names both.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import TypeVar
 
-from gateway.errors import BadRequest
-from gateway.schema import Body
+from gateway.http.errors import InvalidRequest
+from gateway.thinking.fields import ThinkingFields
+from gateway.thinking.words import SWITCH_WORDS, VISIBILITY_WORDS, Visibility
 
-Visibility = Literal["parsed", "hidden", "raw"]
 Value = TypeVar("Value")
 Claim = tuple[str, Value]
 """A source, and what it says."""
-
-VISIBILITY_WORDS: Mapping[str, Visibility] = {"parsed": "parsed", "hidden": "hidden", "raw": "raw"}
-SWITCH_WORDS: Mapping[str, bool] = {"think": True, "nothink": False}
-"""Both: the words of path prefixes and model suffixes."""
 
 _FORMATS: Mapping[str, Visibility] = {**VISIBILITY_WORDS, "none": "raw", "deepseek": "parsed"}
 _QUERY_SWITCH = {"on": True, "off": False}
@@ -32,7 +24,7 @@ _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 
 @dataclass(frozen=True, slots=True)
-class Reasoning:
+class ThinkingWish:
     """What one request wants.
 
     Attributes:
@@ -48,7 +40,7 @@ class Reasoning:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a request says outside its body.
+    """What a request says outside its fields.
 
     Attributes:
         query: the query's parameters, each with all its values.
@@ -67,15 +59,15 @@ class Surroundings:
     switch: bool | None
 
 
-def resolve(body: Body, around: Surroundings) -> Reasoning:
+def resolve(fields: ThinkingFields, around: Surroundings) -> ThinkingWish:
     """Settle what a request wants.
 
     Raises:
-        BadRequest: a word that nobody knows, or two sources on one level that disagree.
+        InvalidRequest: a word that nobody knows, or two sources on one level that disagree.
     """
     visibility = _settle(
         [
-            _visibility_in_body(body),
+            _visibility_in_body(fields),
             _queried("reasoning", around, VISIBILITY_WORDS),
             _all_words("X-Reasoning: ", around.header, VISIBILITY_WORDS, "X-Reasoning"),
             _among("path prefix", around.prefix, VISIBILITY_WORDS),
@@ -84,16 +76,16 @@ def resolve(body: Body, around: Surroundings) -> Reasoning:
     )
     switch = _settle(
         [
-            _switch_in_body(body),
+            _switch_in_body(fields),
             _queried("thinking", around, _QUERY_SWITCH),
             _among("path prefix", around.prefix, SWITCH_WORDS),
             _among("model suffix", around.suffix, SWITCH_WORDS),
         ]
     )
-    return Reasoning(
+    return ThinkingWish(
         visibility=around.visibility if visibility is None else visibility,
         switch=around.switch if switch is None else switch,
-        effort=_settle([_efforts(body)]),
+        effort=_settle([_efforts(fields)]),
     )
 
 
@@ -103,7 +95,7 @@ def _settle(levels: Iterable[Iterable[Claim[Value]]]) -> Value | None:
         claims = list(level)
         for source, value in claims[1:]:
             if value != claims[0][1]:
-                raise BadRequest(f"{claims[0][0]} and {source} disagree.", source)
+                raise InvalidRequest(f"{claims[0][0]} and {source} disagree.", source)
         if claims:
             return claims[0][1]
     return None
@@ -118,7 +110,7 @@ def _all_words(
 ) -> Iterator[Claim[Value]]:
     for word in words:
         if word not in known:
-            raise BadRequest(f"{param} must be one of {', '.join(known)}.", param)
+            raise InvalidRequest(f"{param} must be one of {', '.join(known)}.", param)
         yield source + word, known[word]
 
 
@@ -130,42 +122,42 @@ def _word(field: str, word: str | None, known: Mapping[str, Value]) -> Iterator[
     return _all_words(f"{field}: ", () if word is None else (word,), known, field)
 
 
-def _visibility_in_body(body: Body) -> Iterator[Claim[Visibility]]:
-    yield from _word("reasoning_format", body.reasoning_format, _FORMATS)
-    if body.include_reasoning is not None:
-        yield "include_reasoning", "parsed" if body.include_reasoning else "hidden"
-    if body.reasoning and body.reasoning.exclude is not None:
-        yield "reasoning.exclude", "hidden" if body.reasoning.exclude else "parsed"
-    if body.separate_reasoning is not None:
-        yield "separate_reasoning", "parsed" if body.separate_reasoning else "raw"
+def _visibility_in_body(fields: ThinkingFields) -> Iterator[Claim[Visibility]]:
+    yield from _word("reasoning_format", fields.reasoning_format, _FORMATS)
+    if fields.include_reasoning is not None:
+        yield "include_reasoning", "parsed" if fields.include_reasoning else "hidden"
+    if fields.reasoning and fields.reasoning.exclude is not None:
+        yield "reasoning.exclude", "hidden" if fields.reasoning.exclude else "parsed"
+    if fields.separate_reasoning is not None:
+        yield "separate_reasoning", "parsed" if fields.separate_reasoning else "raw"
 
 
-def _switch_in_body(body: Body) -> Iterator[Claim[bool]]:
+def _switch_in_body(fields: ThinkingFields) -> Iterator[Claim[bool]]:
     named = {
-        "reasoning.enabled": body.reasoning.enabled if body.reasoning else None,
-        "enable_thinking": body.enable_thinking,
-        "think": body.think if isinstance(body.think, bool) else None,
-        **_switch_in_template(body),
+        "reasoning.enabled": fields.reasoning.enabled if fields.reasoning else None,
+        "enable_thinking": fields.enable_thinking,
+        "think": fields.think if isinstance(fields.think, bool) else None,
+        **_switch_in_template(fields),
     }
     for source, wanted in named.items():
         if wanted is not None:
             yield source, wanted
-    for source, effort in _efforts(body):
+    for source, effort in _efforts(fields):
         yield source, effort != "none"
-    if body.thinking:
-        yield from _word("thinking.type", body.thinking.type, _THINKING_TYPES)
-    for source, budget in _budgets(body):
+    if fields.thinking:
+        yield from _word("thinking.type", fields.thinking.type, _THINKING_TYPES)
+    for source, budget in _budgets(fields):
         if budget == 0:
             yield source, False
         elif budget > 0:
-            raise BadRequest(f"{source}: a thinking budget is not supported yet.", source)
-    word = body.last_word()
+            raise InvalidRequest(f"{source}: a thinking budget is not supported yet.", source)
+    word = fields.last_word()
     if word in _SOFT_SWITCHES:
         yield word, _SOFT_SWITCHES[word]
 
 
-def _switch_in_template(body: Body) -> dict[str, bool | None]:
-    variables = body.chat_template_kwargs or {}
+def _switch_in_template(fields: ThinkingFields) -> dict[str, bool | None]:
+    variables = fields.chat_template_kwargs or {}
     return {
         f"chat_template_kwargs.{name}": variables[name]
         for name in ("enable_thinking", "thinking")
@@ -173,26 +165,26 @@ def _switch_in_template(body: Body) -> dict[str, bool | None]:
     }
 
 
-def _efforts(body: Body) -> Iterator[Claim[str]]:
+def _efforts(fields: ThinkingFields) -> Iterator[Claim[str]]:
     named = {
-        "reasoning_effort": body.reasoning_effort,
-        "reasoning.effort": body.reasoning.effort if body.reasoning else None,
-        "think": body.think if isinstance(body.think, str) else None,
+        "reasoning_effort": fields.reasoning_effort,
+        "reasoning.effort": fields.reasoning.effort if fields.reasoning else None,
+        "think": fields.think if isinstance(fields.think, str) else None,
     }
     for source, effort in named.items():
         if effort is None:
             continue
         if effort not in _EFFORTS:
-            raise BadRequest(f"{source} must be one of {', '.join(_EFFORTS)}.", source)
+            raise InvalidRequest(f"{source} must be one of {', '.join(_EFFORTS)}.", source)
         yield source, effort
 
 
-def _budgets(body: Body) -> Iterator[Claim[int]]:
+def _budgets(fields: ThinkingFields) -> Iterator[Claim[int]]:
     named = {
-        "thinking_token_budget": body.thinking_token_budget,
-        "thinking_budget": body.thinking_budget,
-        "reasoning_budget": body.reasoning_budget,
-        "reasoning.max_tokens": body.reasoning.max_tokens if body.reasoning else None,
-        "thinking.budget_tokens": body.thinking.budget_tokens if body.thinking else None,
+        "thinking_token_budget": fields.thinking_token_budget,
+        "thinking_budget": fields.thinking_budget,
+        "reasoning_budget": fields.reasoning_budget,
+        "reasoning.max_tokens": fields.reasoning.max_tokens if fields.reasoning else None,
+        "thinking.budget_tokens": fields.thinking.budget_tokens if fields.thinking else None,
     }
     return ((source, budget) for source, budget in named.items() if budget is not None)

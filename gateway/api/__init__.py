@@ -1,0 +1,1 @@
+"""The routes: one handler each, their typed bodies, and what makes a body valid."""
