@@ -1,7 +1,10 @@
 """What a parser says about a model's text.
 
-`at` is always a position in the text as generated, in characters from its start, so that tokens
-can be counted on either side of a boundary whatever was trimmed or dropped.
+Every event has its span, `start` to `end`, in the reply's text as generated, in characters: so that
+tokens can be counted on either side of a boundary whatever was trimmed or dropped. Spans follow one
+another and never overlap; between two of them lies what was dropped, marks and the white space that
+belongs to them. An event that carries text stands for exactly the text of its span, `end - start ==
+len(text)`, unless `merge` has joined it across something that was dropped.
 """
 
 from dataclasses import dataclass
@@ -9,35 +12,79 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ThinkingStart:
-    """A think block opens; its opening tag, or the white space dropped before it, is at `at`."""
+    """A think block opens: its opening mark, white space dropped before it included."""
 
-    at: int
+    start: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
 class Thinking:
-    """A piece of thinking, without tags; its first character stands at `at`."""
+    """A piece of thinking, without marks."""
 
     text: str
-    at: int
+    start: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
 class ThinkingEnd:
-    """The think block is closed; the character after its closing tag stands at `at`."""
+    """The think block is closed: its closing mark; what follows begins at `end`."""
 
-    at: int
+    start: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A piece of the answer; its first character stands at `at`."""
+    """A piece of the answer."""
 
     text: str
-    at: int
+    start: int
+    end: int
 
 
-Event = ThinkingStart | Thinking | ThinkingEnd | Answer
+@dataclass(frozen=True, slots=True)
+class ToolCallText:
+    """A piece of the answer from the first mark of a tool call on, marks included.
+
+    It is in the model's own format, and only the end of the reply tells whether its calls are
+    sound: vLLM's tool parser reads them then.
+    """
+
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallStart:
+    """A call begins that the family's marks delimit; `name` is its function's."""
+
+    name: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallArguments:
+    """A piece of the arguments of the call that began last: JSON, if the model keeps to it."""
+
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallEnd:
+    """The call is over; the span is empty where the end of the reply ended it."""
+
+    start: int
+    end: int
+
+
+Text = Thinking | Answer | ToolCallText | ToolCallArguments
+Event = Text | ThinkingStart | ThinkingEnd | ToolCallStart | ToolCallEnd
 
 
 def merge(events: list[Event]) -> list[Event]:
@@ -45,10 +92,8 @@ def merge(events: list[Event]) -> list[Event]:
     merged: list[Event] = []
     for event in events:
         last = merged[-1] if merged else None
-        if isinstance(event, Thinking) and isinstance(last, Thinking):
-            merged[-1] = Thinking(last.text + event.text, last.at)
-        elif isinstance(event, Answer) and isinstance(last, Answer):
-            merged[-1] = Answer(last.text + event.text, last.at)
+        if isinstance(event, Text) and isinstance(last, Text) and type(event) is type(last):
+            merged[-1] = type(event)(last.text + event.text, last.start, event.end)
         else:
             merged.append(event)
     return merged
