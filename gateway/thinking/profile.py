@@ -75,9 +75,11 @@ class ThinkingProfile:
         name, dedicated = self._template(chat.template, wish.switch)
         template = self.templates.get(name)
         if template is None:
-            raise InvalidRequest("This model has no chat template; use /v1/completions.", "messages")
+            message = "This model has no chat template; use /v1/completions."
+            raise InvalidRequest(message, "messages")
         if chat.tools and not template.writes_calls:
-            raise InvalidRequest("This model's way of calling tools is not supported yet.", "tools")
+            message = "This model's way of calling tools is not supported yet."
+            raise InvalidRequest(message, "tools")
         variables = dict(chat.variables)
         if wish.effort is not None:
             variables["reasoning_effort"] = wish.effort
