@@ -2,17 +2,17 @@
 
 How it works
 ------------
-A reply is a row of messages: `<|start|>assistant<|channel|>analysis<|message|>…<|end|>`. The text is
-cut at its marks, each of which is searched for once, and two states take turns with the pieces, as
-in OpenAI's own parser.
+A reply is a row of messages: `<|start|>assistant<|channel|>analysis<|message|>…<|end|>`. It is cut
+at its marks by `TagSplitter`; two states take turns with the pieces, as in OpenAI's own parser.
 
 - In a header, all is held back until `<|message|>`, which tells what the message is: `analysis` is
   thinking, `final` is answer, so is `commentary` without a recipient (a preamble to a call), and
   what goes to `functions.NAME` is a call, on any channel, whichever side of the channel the
   recipient stands on. Every other channel or recipient (`python`, `browser.search`) is thinking.
 - In a message all is its text until `<|end|>`, `<|call|>` or `<|return|>`. Other marks there are
-  written about. So is an end mark right before a quote, a backtick or a backslash: behind a real
-  one comes a header or nothing.
+  written about: thinking that quotes a header must not open an answer. So is an end mark right
+  before a quote, a backtick or a backslash, since behind a real one comes a header or nothing.
+  Code spans don't tell: a thought may leave one open, and an answer begins on the same line.
 
 The reply goes on where the prompt stopped, mostly behind `<|start|>assistant`, so the prompt's tail
 is read first by the same machine, and its events are dropped. A prompt without marks is a text to
@@ -28,7 +28,6 @@ Where no tool calls are wanted, a call's arguments are text of its channel, in `
 nobody asked to have calls read, and without it a reply would have tokens and no content.
 """
 
-import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -43,6 +42,7 @@ from parsers.events import (
     ToolCallStart,
 )
 from parsers.headers import Header, read_header
+from parsers.tags import TagSplitter
 
 _LONGEST_HEADER = 512
 """In characters; OpenAI's longest function name makes a header of about 150."""
@@ -107,10 +107,7 @@ class ChannelParser:
     def __init__(self, marks: ChannelMarks, tail: str, *, assumed: bool, tools: bool) -> None:
         self._marks = marks
         self._tools = tools
-        self._pattern = re.compile("|".join(map(re.escape, marks.literals)))
-        self._starts = frozenset(mark[0] for mark in marks.literals)
-        self._reach = max(map(len, marks.literals)) - 1
-        self._held = ""  # may be the beginning of a mark
+        self._splitter = TagSplitter(marks.literals, code_spans=False)
         self._at = 0  # where the next piece stands; negative while it is the prompt's
         self._kind: _Kind | None = "thinking" if assumed else "answer"  # None: in a header
         self._loose = True  # in text that no header began, so that the next message may just begin
@@ -128,61 +125,46 @@ class ChannelParser:
 
     def feed(self, text: str) -> list[Event]:
         events: list[Event] = []
-        self._read(text, events, final=False)
+        for piece, is_mark in self._splitter.feed(text):
+            self._take(piece, is_mark, events)
         return events
 
     def finish(self) -> list[Event]:
         events: list[Event] = []
-        if self._kind:
-            self._read("", events, final=True)
+        for piece, _ in self._splitter.finish():  # the beginning of a mark
+            if self._kind:
+                self._take_text(piece, events)
+            else:
+                self._drop_header(events)
+                self._at += len(piece)
         self._settle_end(events)
         self._drop_header(events)
-        self._at += len(self._held)  # a mark that the end cut off, in a header
-        self._held = ""
         if self._kind == "call":
             self._close(self._at, events)
         return events
 
     def _read_prompt(self, tail: str) -> None:
-        first = self._pattern.search(tail)
-        if not first:
+        found = [tail.rfind(mark) for mark in (self._marks.start, self._marks.channel)]
+        found += sorted(tail.find(mark) for mark in self._marks.literals)
+        begin = next((place for place in found if place >= 0), None)
+        if begin is None:
             return
-        places = (tail.rfind(mark) for mark in (self._marks.start, self._marks.channel))
-        begin = next((place for place in places if place >= 0), first.start())
         self._at = begin - len(tail)
         self._kind = None
-        self._read(tail[begin:], [], final=False)
+        self.feed(tail[begin:])
         self._settle_end([])
-        if self._kind:  # a mark may begin in the prompt in a header alone
-            self._read("", [], final=True)
+        if self._kind:  # a mark goes on in the reply in a header alone
+            for piece, _ in self._splitter.finish():
+                self._at += len(piece)
 
-    def _read(self, text: str, events: list[Event], *, final: bool) -> None:
-        """Cut the text at its marks, and hold back what may still become one."""
-        if self._held or not self._starts.isdisjoint(text):
-            text, done = self._held + text, 0
-            for found in self._pattern.finditer(text):
-                self._take_text(text[done : found.start()], events)
-                self._take_mark(found.group(), events)
-                done = found.end()
-            end = len(text) - (0 if final else self._pending(text[done:]))
-            self._held = text[end:]
-            text = text[done:end]
-        self._take_text(text, events)
-
-    def _pending(self, text: str) -> int:
-        """How many characters at the end may be the beginning of a mark."""
-        for length in range(min(self._reach, len(text)), 0, -1):
-            suffix = text[-length:]
-            if suffix[0] in self._starts and any(
-                mark.startswith(suffix) for mark in self._marks.literals
-            ):
-                return length
-        return 0
+    def _take(self, piece: str, is_mark: bool, events: list[Event]) -> None:
+        if is_mark:
+            self._take_mark(piece, events)
+        else:
+            self._take_text(piece, events)
 
     def _take_text(self, text: str, events: list[Event]) -> None:
-        if not text:
-            return
-        if self._end and text[0] in _QUOTES and self._kind:
+        if self._kind and self._end and text[0] in _QUOTES:
             self._give(self._kind, self._end, self._at - len(self._end), events)
             self._end = ""
         self._settle_end(events)
