@@ -2,16 +2,17 @@
 
 How it works
 ------------
-A reply is a row of messages: `<|start|>assistant<|channel|>analysis<|message|>…<|end|>`. Two
-states take turns, as in OpenAI's own parser.
+A reply is a row of messages: `<|start|>assistant<|channel|>analysis<|message|>…<|end|>`. It is cut
+at its marks by `TagSplitter`; two states take turns with the pieces, as in OpenAI's own parser.
 
 - In a header, all is held back until `<|message|>`, which tells what the message is: `analysis` is
   thinking, `final` is answer, so is `commentary` without a recipient (a preamble to a call), and
   what goes to `functions.NAME` is a call, on any channel, whichever side of the channel the
   recipient stands on. Every other channel or recipient (`python`, `browser.search`) is thinking.
 - In a message all is its text until `<|end|>`, `<|call|>` or `<|return|>`. Other marks there are
-  written about. So is an end mark right before a quote, a backtick or a backslash: behind a real
-  one comes a header or nothing.
+  written about: thinking that quotes a header must not open an answer. So is an end mark right
+  before a quote, a backtick or a backslash, since behind a real one comes a header or nothing.
+  Code spans don't tell: a thought may leave one open, and an answer begins on the same line.
 
 The reply goes on where the prompt stopped, mostly behind `<|start|>assistant`, so the prompt's tail
 is read first by the same machine, and its events are dropped. A prompt without marks is a text to
@@ -27,8 +28,6 @@ Where no tool calls are wanted, a call's arguments are text of its channel, in `
 nobody asked to have calls read, and without it a reply would have tokens and no content.
 """
 
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -43,11 +42,11 @@ from parsers.events import (
     ToolCallStart,
 )
 from parsers.headers import Header, read_header
+from parsers.tags import TagSplitter
 
 _LONGEST_HEADER = 512
 """In characters; OpenAI's longest function name makes a header of about 150."""
 _QUOTES = frozenset("`\"'\\")
-_WORD = re.compile(r"\s*[^\s<]*\s*")
 
 _Kind = Literal["thinking", "answer", "call"]
 _TEXTS: dict[_Kind, type[Thinking | Answer | ToolCallArguments]] = {
@@ -55,8 +54,6 @@ _TEXTS: dict[_Kind, type[Thinking | Answer | ToolCallArguments]] = {
     "answer": Answer,
     "call": ToolCallArguments,
 }
-_Step = tuple[int, bool]
-"""Where to go on in the text that is read, and whether more of it is waited for there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,18 +107,12 @@ class ChannelParser:
     def __init__(self, marks: ChannelMarks, tail: str, *, assumed: bool, tools: bool) -> None:
         self._marks = marks
         self._tools = tools
-        self._any = _pattern(marks.literals)
-        self._header_borders = _pattern((marks.start, marks.message, *marks.ends))
-        self._message_borders = _pattern(marks.ends)
-        self._loose_borders = _pattern((marks.start, marks.channel, *marks.ends))
-        self._starts = frozenset(mark[0] for mark in marks.literals)
-        self._reach = max(map(len, marks.literals)) - 1
-        # What is undecided: in a header all of it so far, what the prompt wrote included.
-        self._held = ""
-        self._at = 0  # where that stands in the reply; negative where it began in the prompt
-        self._searched = 0  # how much of a header was looked through
+        self._splitter = TagSplitter(marks.literals, code_spans=False)
+        self._at = 0  # where the next piece stands; negative while it is the prompt's
         self._kind: _Kind | None = "thinking" if assumed else "answer"  # None: in a header
-        self._borders = self._loose_borders  # what ends the text that we are in
+        self._loose = True  # in text that no header began, so that the next message may just begin
+        self._end = ""  # an end mark, until what follows tells whether it is written about
+        self._header = ""
         self._read_prompt(tail)
 
     @property
@@ -130,133 +121,141 @@ class ChannelParser:
 
     @property
     def position(self) -> int:
-        return max(0, self._at)
+        return max(0, self._at - len(self._end) - len(self._header))
 
     def feed(self, text: str) -> list[Event]:
         events: list[Event] = []
-        if self._kind and not self._held and self._starts.isdisjoint(text):
-            self._give(self._kind, text, self._at, events)
-            self._at += len(text)
-        else:
-            self._read(text, events, final=False)
+        for piece, is_mark in self._splitter.feed(text):
+            self._take(piece, is_mark, events)
         return events
 
     def finish(self) -> list[Event]:
         events: list[Event] = []
-        self._read("", events, final=True)
+        for piece, _ in self._splitter.finish():  # the beginning of a mark
+            if self._kind:
+                self._take_text(piece, events)
+            else:
+                self._drop_header(events)
+                self._at += len(piece)
+        self._settle_end(events)
+        self._drop_header(events)
         if self._kind == "call":
-            self._close(self._at, self._at, events)
+            self._close(self._at, events)
         return events
 
     def _read_prompt(self, tail: str) -> None:
-        found = self._any.search(tail)
-        if not found:
+        found = [tail.rfind(mark) for mark in (self._marks.start, self._marks.channel)]
+        found += sorted(tail.find(mark) for mark in self._marks.literals)
+        begin = next((place for place in found if place >= 0), None)
+        if begin is None:
             return
-        places = (tail.rfind(mark) for mark in (self._marks.start, self._marks.channel))
-        begin = next((place for place in places if place >= 0), found.start())
         self._at = begin - len(tail)
         self._kind = None
-        self._read(tail[begin:], [], final=False)
-        if self._kind:  # in a message an end mark is real, and the beginning of one is text
-            self._read("", [], final=True)
+        self.feed(tail[begin:])
+        self._settle_end([])
+        if self._kind:  # a mark goes on in the reply in a header alone
+            for piece, _ in self._splitter.finish():
+                self._at += len(piece)
 
-    def _read(self, text: str, events: list[Event], *, final: bool) -> None:
-        text = self._held + text
-        place, waiting = 0, False
-        while not waiting:
-            step = self._message if self._kind else self._header
-            place, waiting = step(text, place, events, final=final)
-        self._held = text[place:]
-        self._at += place
+    def _take(self, piece: str, is_mark: bool, events: list[Event]) -> None:
+        if is_mark:
+            self._take_mark(piece, events)
+        else:
+            self._take_text(piece, events)
 
-    def _message(self, text: str, place: int, events: list[Event], *, final: bool) -> _Step:
-        """Go on in a message's text at `place`."""
-        kind = self._kind or "thinking"
-        found = self._borders.search(text, place)
-        if not found:
-            end = len(text) - (0 if final else self._pending(text, place))
-            self._give(kind, text[place:end], self._at + place, events)
-            return end, True
-        start, end = found.span()
-        undecided = end == len(text) and not final
-        quoted = text[end : end + 1] in _QUOTES
-        self._give(kind, text[place : end if quoted else start], self._at + place, events)
-        if undecided or quoted:
-            return (start, True) if undecided else (end, False)
-        if found.group() not in self._marks.ends:
-            end = start  # the mark is the next header's
-        self._close(self._at + start, self._at + end, events)
-        self._kind, self._searched = None, 0
-        return end, False
+    def _take_text(self, text: str, events: list[Event]) -> None:
+        if self._kind and self._end and text[0] in _QUOTES:
+            self._give(self._kind, self._end, self._at - len(self._end), events)
+            self._end = ""
+        self._settle_end(events)
+        self._at += len(text)
+        if self._kind:
+            self._give(self._kind, text, self._at - len(text), events)
+        else:
+            self._header += text
+            if len(self._header) > _LONGEST_HEADER:
+                self._give_up_header(events)
 
-    def _header(self, text: str, place: int, events: list[Event], *, final: bool) -> _Step:
-        """Go on in the header that begins at `place`."""
-        found = self._header_borders.search(text, place + self._searched)
-        end = found.start() if found else len(text) - self._pending(text, place)
-        if end - place > _LONGEST_HEADER:
-            return self._too_long(text, place, events), False
-        if not found:
-            self._searched = end - place
-            if final:
-                self._cut_off(text[place:end], place, events)
-            return (len(text) if final else place), True
-        if found.group() == self._marks.message:
-            self._open(text[place:end], place, found.end(), events)
-            return found.end(), False
-        self._cut_off(text[place:end], place, events)
-        if found.group() == self._marks.start:
-            self._searched = len(self._marks.start)
-            return end, False
-        self._searched = 0
-        return found.end(), False
+    def _take_mark(self, mark: str, events: list[Event]) -> None:
+        self._settle_end(events)
+        if self._kind and self._loose and mark in (self._marks.start, self._marks.channel):
+            self._close(self._at, events)
+        if self._kind is None:
+            self._take_mark_of_header(mark, events)
+        elif mark in self._marks.ends:
+            self._at += len(mark)
+            self._end = mark
+        else:
+            self._at += len(mark)
+            self._give(self._kind, mark, self._at - len(mark), events)
 
-    def _open(self, header: str, start: int, end: int, events: list[Event]) -> None:
-        """A message begins, whose header stands from `start` to `end` in what is read."""
-        said = self._header_of(header)
-        function = said.function if self._tools else ""
-        self._kind = "call" if function else "answer" if said.answers else "thinking"
-        self._borders = self._message_borders
-        span = max(0, self._at + start), max(0, self._at + end)
+    def _take_mark_of_header(self, mark: str, events: list[Event]) -> None:
+        if mark in self._marks.ends:
+            self._drop_header(events)
+            self._at += len(mark)
+        elif mark == self._marks.message:
+            self._at += len(mark)
+            self._open(mark, events)
+        else:
+            if mark == self._marks.start:
+                self._drop_header(events)
+            elif len(self._header) + len(mark) > _LONGEST_HEADER:
+                self._give_up_header(events)
+                return self._take_mark(mark, events)
+            self._at += len(mark)
+            self._header += mark
+
+    def _open(self, mark: str, events: list[Event]) -> None:
+        """A message begins: its header ends with `mark`."""
+        header = self._read_header()
+        function = header.function if self._tools else ""
+        self._kind = "call" if function else "answer" if header.answers else "thinking"
+        self._loose = False
+        start = self._at - len(self._header) - len(mark)
+        self._header = ""
         if self._kind == "call":
-            events.append(ToolCallStart(function, *span))
+            events.append(ToolCallStart(function, *self._span(start, self._at)))
         elif self._kind == "thinking":
-            events.append(ThinkingStart(*span))
+            events.append(ThinkingStart(*self._span(start, self._at)))
 
-    def _too_long(self, text: str, place: int, events: list[Event]) -> int:
-        """What begins at `place` is no header: return where its text begins."""
-        header = text[place : place + _LONGEST_HEADER]
-        if final := self._final_text(header):
-            self._kind, self._borders = "answer", self._message_borders
-            return place + final
-        marks = [found.end() for found in self._any.finditer(header)]
-        begin = place + (marks[-1] if marks else 0)
-        self._kind, self._borders = "thinking", self._loose_borders
-        start, end = max(0, self._at + place), max(0, self._at + begin)
-        events.append(ThinkingStart(start, end))
-        return begin
+    def _drop_header(self, events: list[Event]) -> None:
+        """The header is over before its message began."""
+        header = self._read_header()
+        text = self._header[header.length :] if header.is_final else ""
+        self._header = ""
+        self._give("answer", text, self._at - len(text), events)
 
-    def _cut_off(self, header: str, place: int, events: list[Event]) -> None:
-        """The header at `place` is over before its message began."""
-        if final := self._final_text(header):
-            self._give("answer", header[final:], self._at + place + final, events)
-
-    def _final_text(self, header: str) -> int:
-        """Where the text in a `final` begins whose `<|message|>` is missing; 0 if it is none."""
-        if not self._header_of(header).is_final:
-            return 0
-        mark = list(self._any.finditer(header))[-1]
-        word = _WORD.match(header, mark.end())  # the channel, or what follows `<|constrain|>`
-        return word.end() if word else 0
-
-    def _header_of(self, text: str) -> Header:
-        return read_header(text, start=self._marks.start, channel=self._marks.channel)
-
-    def _close(self, start: int, end: int, events: list[Event]) -> None:
-        start, end = max(0, start), max(0, end)
+    def _give_up_header(self, events: list[Event]) -> None:
+        """The header is too long for one: what stands in it is text."""
+        header, start = self._read_header(), self._at - len(self._header)
+        self._kind = "answer" if header.is_final else "thinking"
+        self._loose = not header.is_final
+        text, self._header = self._header[header.length :], ""
         if self._kind == "thinking":
-            events.append(ThinkingEnd(start, end))
+            events.append(ThinkingStart(*self._span(start, start + header.length)))
+        self._give(self._kind, text, start + header.length, events)
+
+    def _read_header(self) -> Header:
+        return read_header(
+            self._header[:_LONGEST_HEADER],
+            start=self._marks.start,
+            channel=self._marks.channel,
+            constrain=self._marks.constrain,
+        )
+
+    def _settle_end(self, events: list[Event]) -> None:
+        """The end mark that was last, if one was, is one."""
+        if self._end:
+            self._close(self._at - len(self._end), events)
+            self._end = ""
+
+    def _close(self, start: int, events: list[Event]) -> None:
+        """The message is over; what ended it stands from `start` to where we are."""
+        if self._kind == "thinking":
+            events.append(ThinkingEnd(*self._span(start, self._at)))
         elif self._kind == "call":
-            events.append(ToolCallEnd(start, end))
+            events.append(ToolCallEnd(*self._span(start, self._at)))
+        self._kind = None
 
     def _give(self, kind: _Kind, text: str, at: int, events: list[Event]) -> None:
         if at < 0:
@@ -264,16 +263,6 @@ class ChannelParser:
         if text:
             events.append(_TEXTS[kind](text, at, at + len(text)))
 
-    def _pending(self, text: str, place: int) -> int:
-        """How many characters at the end, from `place` on, may be the beginning of a mark."""
-        for length in range(min(self._reach, len(text) - place), 0, -1):
-            suffix = text[-length:]
-            if suffix[0] in self._starts and any(
-                mark.startswith(suffix) for mark in self._marks.literals
-            ):
-                return length
-        return 0
-
-
-def _pattern(marks: Sequence[str]) -> re.Pattern[str]:
-    return re.compile("|".join(map(re.escape, marks)))
+    def _span(self, start: int, end: int) -> tuple[int, int]:
+        """Of the reply's text: what the prompt wrote is none of it."""
+        return max(0, start), max(0, end)

@@ -28,12 +28,16 @@ _LONGEST_SPAN = 80
 class TagSplitter:
     """Finds any of `tags` in text that arrives in pieces.
 
+    Args:
+        tags: what to look for.
+        code_spans: whether a tag in a code span is text.
+
     Raises:
         ValueError: a tag is empty, or part of another one, so that which is found would depend on
             how the text is cut.
     """
 
-    def __init__(self, tags: Sequence[str]) -> None:
+    def __init__(self, tags: Sequence[str], *, code_spans: bool = True) -> None:
         for tag in tags:
             if not tag or any(other != tag and tag in other for other in tags):
                 raise ValueError(f"tag {tag!r} is empty or part of another tag")
@@ -42,6 +46,7 @@ class TagSplitter:
         self._starts = frozenset(tag[0] for tag in tags)
         self._reach = max(map(len, tags), default=1) - 1
         self._held = ""
+        self._code_spans = code_spans
         self._in_span = False
         self._after_tick = False
 
@@ -84,6 +89,8 @@ class TagSplitter:
 
     def _pass(self, text: str) -> None:
         """Text is behind us: keep track of whether a code span is open."""
+        if not self._code_spans:
+            return
         line_start = text.rfind("\n") + 1
         if line_start:
             self._in_span = self._after_tick = False

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parsers.formats import FORMATS
+from parsers.families import FAMILIES
 from parsers.tags import Piece, TagSplitter
 from tests.parsers.cuts import assert_linear, cut_texts, every_cut, joined
 
@@ -88,7 +88,9 @@ def test_tags_are_found_at_any_cut(text: str, pieces: list[Piece]) -> None:
         assert split(TAGS, cut) == pieces
 
 
-@pytest.mark.parametrize("tag", sorted({tag for row in FORMATS.values() for tag in row.tags}))
+@pytest.mark.parametrize(
+    "tag", sorted({mark for row in FAMILIES.values() for mark in row.mark_literals})
+)
 def test_every_prefix_is_held_back(tag: str) -> None:
     """No proper prefix of a tag is given out before what follows tells that it is none."""
     for length in range(1, len(tag)):
