@@ -1,6 +1,6 @@
 """Measures a trained model on what was kept from training, greedily.
 
-python -m engine.demo.train.evaluate [--vllm] [--each 100]
+python -m tools.demo_model.evaluate [--vllm] [--each 100]
 """
 
 import argparse
@@ -13,17 +13,17 @@ from typing import Any
 
 import torch
 
-from engine.demo.train.conversation import END, Mode, Sample, kept_sample
-from engine.demo.train.network import MODEL, load_network
-from engine.demo.train.task import LANGUAGES
-from engine.demo.train.tokenizer import load_tokenizer, token_id
+from engine.demo import MODEL as FOLDER
+from tools.demo_model.conversation import END, Mode, Sample, kept_sample
+from tools.demo_model.network import MODEL, load_network
+from tools.demo_model.task import LANGUAGES
+from tools.demo_model.tokenizer import load_tokenizer, token_id
 
 SKILLS = (
     *("add", "subtract", "multiply", "compare", "sort", "count"),
     *("json", "call", "result", "identity", "chat", "unknown"),
 )
 MODES: tuple[Mode, ...] = ("think", "off", "soft")
-FOLDER = Path(__file__).parents[1]
 
 Generate = Callable[[list[str]], list[str]]
 """Completes prompts, the end of the turn included."""
@@ -184,7 +184,7 @@ def main() -> None:
     parser.add_argument("--vllm", action="store_true", help="complete by vLLM")
     parser.add_argument("--each", type=int, default=50, help="samples of each cell")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--model", type=Path, default=FOLDER / "model")
+    parser.add_argument("--model", type=Path, default=FOLDER)
     arguments = parser.parse_args()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     generate = with_vllm(arguments.model) if arguments.vllm else with_torch(arguments.model, device)

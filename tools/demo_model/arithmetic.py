@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from random import Random
 
-from engine.demo.train.phrases import fill, load, pick, roughen
-from engine.demo.train.task import Language, Task
-from engine.demo.train.words import written
+from tools.demo_model.phrases import fill, load, pick, roughen
+from tools.demo_model.task import Language, Task
+from tools.demo_model.words import written
 
 _SIGNS = {"add": "+", "subtract": "-", "multiply": "×"}
 _WORDS = {

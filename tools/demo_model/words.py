@@ -4,7 +4,7 @@ import functools
 import string
 from random import Random
 
-from engine.demo.train.phrases import load
+from tools.demo_model.phrases import load
 
 _COMMON_CHARACTERS = [
     bytes([high, low]).decode("gb2312") for high in range(0xB0, 0xD7) for low in range(0xA1, 0xFF)

@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from engine.demo.train.conversation import train_sample
+from tools.demo_model.conversation import train_sample
 
 IGNORED = -100
 _MISSES = 12

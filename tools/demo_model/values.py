@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from random import Random
 
-from engine.demo.train import codes
-from engine.demo.train.phrases import fill, load
-from engine.demo.train.task import Language
-from engine.demo.train.words import blanks, han, pseudo, word
+from tools.demo_model import codes
+from tools.demo_model.phrases import fill, load
+from tools.demo_model.task import Language
+from tools.demo_model.words import blanks, han, pseudo, word
 
 Value = str | int | float
 

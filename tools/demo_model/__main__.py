@@ -1,6 +1,6 @@
 """Rebuilds the demo model: text, tokenizer, network and draft network, all from one seed.
 
-python -m engine.demo.train [--out FOLDER] [--steps 22700] [--draft-steps 1500]
+python -m tools.demo_model [--out FOLDER] [--steps 22700] [--draft-steps 1500]
 """
 
 import argparse
@@ -15,10 +15,11 @@ from random import Random
 import torch
 from tokenizers import Tokenizer
 
-from engine.demo.train.conversation import END, TEMPLATE, train_sample
-from engine.demo.train.corpus import Recipe, loader
-from engine.demo.train.network import DRAFT, MODEL, Network, load_network, write_network
-from engine.demo.train.tokenizer import (
+import engine.demo
+from tools.demo_model.conversation import END, TEMPLATE, train_sample
+from tools.demo_model.corpus import Recipe, loader
+from tools.demo_model.network import DRAFT, MODEL, Network, load_network, write_network
+from tools.demo_model.tokenizer import (
     SIZE,
     load_tokenizer,
     token_id,
@@ -84,7 +85,7 @@ def _warmth(step: int, steps: int) -> float:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parents[1])
+    parser.add_argument("--out", type=Path, default=engine.demo.MODEL.parent)
     parser.add_argument("--start", type=Path, help="go on from the weights in this folder")
     parser.add_argument("--steps", type=int, default=22_700)
     parser.add_argument("--draft-steps", type=int, default=1500, help="0 leaves the draft as it is")

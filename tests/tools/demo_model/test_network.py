@@ -7,11 +7,11 @@ import torch
 
 from engine.demo import DRAFT as DRAFT_FOLDER
 from engine.demo import MODEL as FOLDER
-from engine.demo.train.__main__ import train
-from engine.demo.train.conversation import END, render
-from engine.demo.train.corpus import IGNORED, Batches, Recipe
-from engine.demo.train.evaluate import with_torch
-from engine.demo.train.network import (
+from tools.demo_model.__main__ import train
+from tools.demo_model.conversation import END, render
+from tools.demo_model.corpus import IGNORED, Batches, Recipe
+from tools.demo_model.evaluate import with_torch
+from tools.demo_model.network import (
     DRAFT,
     Network,
     block_mask,
@@ -20,7 +20,7 @@ from engine.demo.train.network import (
     rounded,
     write_network,
 )
-from engine.demo.train.tokenizer import load_tokenizer
+from tools.demo_model.tokenizer import load_tokenizer
 
 RECIPE = Recipe(seed=1, steps=4, rows=2, length=512)
 

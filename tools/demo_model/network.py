@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.attention.flex_attention import BlockMask, flex_attention
 
-from engine.demo.train.tokenizer import CONTEXT, SIZE
+from tools.demo_model.tokenizer import CONTEXT, SIZE
 
 _BLOCK = 128
 _EPSILON = 1e-6

@@ -3,8 +3,8 @@
 import string
 from random import Random
 
-from engine.demo.train.phrases import load
-from engine.demo.train.words import pseudo, words
+from tools.demo_model.phrases import load
+from tools.demo_model.words import pseudo, words
 
 
 def host(rng: Random) -> str:
