@@ -28,7 +28,7 @@ from tools.demo_model.tokenizer import (
 )
 
 SEED = 20_261_121
-SAMPLES = 40_000
+_SAMPLES = 40_000
 """How many conversations the tokenizer is made from."""
 
 _WARMUP = 200
@@ -38,13 +38,16 @@ _CLIP = 1.0
 def texts(seed: int) -> Iterator[str]:
     """Yield what the tokenizer is made from."""
     rng = Random(seed)
-    for _ in range(SAMPLES):
+    for _ in range(_SAMPLES):
         sample = train_sample(rng)
         yield sample.prompt + sample.reply
 
 
 def train(network: Network, recipe: Recipe, tokenizer: Tokenizer, workers: int) -> Network:
-    """Train a network, from where it is."""
+    """Train a network in place and return it, on the GPU if there is one.
+
+    `workers` is how many processes make batches beside this one; 0 makes them in it.
+    """
     torch.set_float32_matmul_precision("high")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     network = network.to(device).train()
@@ -98,7 +101,6 @@ def _arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Make everything, or go on with what there is."""
     arguments = _arguments()
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     folder, draft_folder = arguments.out / "model", arguments.out / "draft"

@@ -31,7 +31,10 @@ END = "<|im_end|>"
 
 _PATIENCE = 20_000
 
-_MAKERS: dict[Callable[[Random, Language, bool], Task], float] = {
+Maker = Callable[[Random, Language, bool], Task]
+"""Makes a question; the last argument: in a wording that is kept for evaluation."""
+
+_MAKERS: dict[Maker, float] = {
     arithmetic: 20,
     compare: 7,
     extreme: 4,

@@ -22,7 +22,7 @@ from tools.demo_model.network import (
 )
 from tools.demo_model.tokenizer import load_tokenizer
 
-RECIPE = Recipe(seed=1, steps=4, rows=2, length=512)
+RECIPE = Recipe(seed=1, steps=4, rows=2, length=512, lr=3e-3)
 
 
 def test_a_batch_is_conversations_side_by_side() -> None:
@@ -79,7 +79,7 @@ def test_weights_are_rounded_to_the_nearest() -> None:
 
 def test_the_checkpoint_does_a_sum() -> None:
     """The shipped weights, by plain PyTorch, think and answer as they do in the engine."""
-    complete = with_torch(FOLDER, "cpu", limit=120)
+    complete = with_torch(FOLDER, "cpu", max_tokens=120)
     asks = ["17 + 25?", "三加四等于多少？"]
     think, off = (
         complete([render([{"role": "user", "content": ask}], [], on) for ask in asks])
