@@ -6,12 +6,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from prometheus_client.metrics import MetricWrapperBase
 
 from gateway import metrics
 from gateway.config import Options, load
-from tests.gateway.configs import ROOT
+from tests.checkout import ROOT
 
 
 def read_yaml(name: str) -> Any:
@@ -19,25 +20,63 @@ def read_yaml(name: str) -> Any:
     return yaml.safe_load((ROOT / name).read_text())
 
 
-def test_compose():
-    """Images are pinned, files exist, ports stay on this machine, and draining has its time."""
-    compose = read_yaml("compose.yaml")
-    services = compose["services"]
-    thinkgate = services["thinkgate"]
+@pytest.fixture(scope="module")
+def services() -> dict[str, Any]:
+    """What runs, by name, which is also the name by which the others reach it."""
+    found: dict[str, Any] = read_yaml("compose.yaml")["services"]
+    return found
+
+
+def test_settings(services):
+    """The environment is settings that there are, and the metrics page is open to Prometheus."""
+    config = load(Options(), services["thinkgate"]["environment"], ROOT).config
+
+    assert config.metrics.public
+
+
+def test_draining_has_its_time(services):
+    """Docker kills no sooner than the gateway itself gives up on running requests."""
     drain = load(Options(), {}, ROOT).config.server.drain_seconds
 
-    assert int(thinkgate["stop_grace_period"].removesuffix("s")) > drain + 10
-    assert load(Options(), thinkgate["environment"], ROOT).config.metrics.public
-    for service in services.values():
-        assert "build" in service or re.search(r":v?\d+\.\d+\.\d+$", service["image"])
-        assert all(port.startswith("127.0.0.1:") for port in service["ports"])
-        for source in (volume.split(":")[0] for volume in service["volumes"]):
-            if source.startswith("./deploy"):
-                assert (ROOT / source).is_file()
-            else:
-                assert source == "./models" or source in compose["volumes"]
+    assert int(services["thinkgate"]["stop_grace_period"].removesuffix("s")) > drain + 10
+
+
+def test_nobody_else_reaches_it(services):
+    """Every port is published on this machine's loopback only."""
+    ports = [port for service in services.values() for port in service["ports"]]
+
+    assert len(ports) == len(services)
+    assert [port for port in ports if not port.startswith("127.0.0.1:")] == []
+
+
+def test_what_is_built_and_pulled(services):
+    """Images that are pulled are pinned, and the one that is built takes the arguments it gets."""
+    built, pulled = services["thinkgate"], [services[name] for name in ("prometheus", "grafana")]
+    arguments = re.findall(r"^ARG (\w+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+
+    assert built["build"]["args"].keys() <= set(arguments)
+    assert all(re.search(r":v?\d+\.\d+\.\d+$", service["image"]) for service in pulled)
+
+
+def test_volumes(services):
+    """What is mounted from `deploy/` exists: Docker would make a folder of it."""
+    mounts = [volume for service in services.values() for volume in service["volumes"]]
+    sources = [mount.split(":")[0] for mount in mounts]
+    named = read_yaml("compose.yaml")["volumes"]
+
+    assert all((ROOT / source).is_file() for source in sources if source.startswith("./deploy"))
+    assert {each for each in sources if not each.startswith("./deploy")} == {"./models", *named}
+
+
+def test_services_find_each_other(services):
+    """Prometheus reads thinkgate where it listens, and Grafana reads Prometheus."""
     (job,) = read_yaml("deploy/prometheus.yml")["scrape_configs"]
-    assert job["static_configs"] == [{"targets": ["thinkgate:8000"]}]
+    (scraped,) = job["static_configs"]
+    (source,) = read_yaml("deploy/grafana/datasource.yml")["datasources"]
+    port = load(Options(), {}, ROOT).config.server.port
+
+    assert scraped["targets"] == [f"thinkgate:{port}"]
+    assert source["url"] == f"http://prometheus:{services['prometheus']['ports'][0].split(':')[-1]}"
 
 
 def test_dashboard():
@@ -60,12 +99,12 @@ def test_dashboard():
 
 def test_operations():
     """The docs name only series that there are, samples or families."""
-    names = series((ROOT / "docs/operations.md").read_text())
+    named = series((ROOT / "docs/operations.md").read_text())
+    known = exported()
+    families = {re.sub(r"_(total|bucket|sum|count)$", "", name) for name in known}
 
-    assert {
-        name for name in names if not any(each.startswith(name) for each in exported())
-    } == set()
-    assert len(names) > 15
+    assert named - known - families == set()
+    assert len(named) > 15
 
 
 def series(text: str) -> set[str]:
