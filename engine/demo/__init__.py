@@ -1,6 +1,6 @@
 """The embedded demo model, served as `demo`, and its draft sibling for speculative decoding.
 
-Both are checkpoints like any other. `engine.demo.train` made them; `model/README.md` is their card.
+Both are checkpoints like any other. `tools/demo_model` made them; `model/README.md` is their card.
 """
 
 from pathlib import Path

@@ -14,8 +14,6 @@ class Refusal(EngineError):
 
 
 class Turn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One turn of a conversation."""
-
     role: str
     content: str
 

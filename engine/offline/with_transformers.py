@@ -1,4 +1,12 @@
-"""transformers: `generate` with a batch of one, each of its steps timed."""
+"""transformers: `generate` with a batch of one, each of its steps timed.
+
+How it works: `generate` can be watched in two places. Its streamer gets the tokens of each step,
+after a first call that only brings the prompt; a hook on the model sees each forward pass. A pass
+reads what was not read before, the whole prompt at first and one token from then on, and behind it
+the draft that it checks. So drafts are counted from outside: what a pass reads beyond that is a
+draft, and a step that brings n tokens has accepted n - 1 of it, since the last one is always the
+model's own. `_Steps` notes both for one prompt; `TransformersRunner` adds them up.
+"""
 
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -50,7 +58,7 @@ def _load(path: str, dtype: str) -> Any:
 
 
 class TransformersRunner:
-    """See `Runner`.
+    """A `Runner`.
 
     Args:
         model: the loaded model.
@@ -68,7 +76,6 @@ class TransformersRunner:
         self._drafts = Drafts(0, 0, 0, [0] * positions) if positions else None
 
     async def answer(self, prompt: Sequence[int], max_tokens: int) -> Reply:
-        """See `Runner.answer`."""
         room = self._limit - len(prompt)
         if room < 1:
             raise PromptTooLong(self._limit, len(prompt), "prompt")
@@ -92,11 +99,6 @@ class TransformersRunner:
         return Reply([token for step in steps.tokens for token in step], steps.times)
 
     async def drafts(self) -> Drafts | None:
-        """See `Runner.drafts`.
-
-        Counted from outside: a pass of the model over k + 1 tokens checks a draft of k, and a step
-        that brings n tokens has accepted n - 1 of them; the last one is always the model's own.
-        """
         return self._drafts
 
 
@@ -119,13 +121,12 @@ class _Steps:
         self._prompt_seen = False
 
     def passed(self, model: Any, args: Any, kwargs: Mapping[str, Any], output: Any) -> None:
-        """Note a pass of the model: the first one also reads the prompt."""
+        """Note a forward pass; these are a hook's arguments."""
         read = int(kwargs["input_ids"].shape[1])
         self.drafted.append(read - self._known)
         self._known = 1
 
     def put(self, tokens: Tensor) -> None:
-        """Note a step's tokens; the first call only brings the prompt."""
         if self._prompt_seen:
             self.times.append(time.perf_counter() - self.sent)
             self.tokens.append(tokens.reshape(-1).tolist())

@@ -1,4 +1,9 @@
-"""vLLM, as the gateway runs it, its outputs timed one by one."""
+"""vLLM, as the gateway runs it, its outputs timed one by one.
+
+How it works: outputs are timed where they arrive here. How drafts fared is only in vLLM's own
+counters, which never go back and are written just after the outputs that they count were handed
+over. So we add up what we received, and read the counters once they have counted all of it.
+"""
 
 import asyncio
 import time
@@ -48,7 +53,7 @@ def _speculative(job: Job, draft: str) -> dict[str, object]:
 
 
 class VllmRunner:
-    """See `Runner`.
+    """A `Runner`.
 
     Args:
         engine: running.
@@ -64,7 +69,6 @@ class VllmRunner:
         self._received = 0
 
     async def answer(self, prompt: Sequence[int], max_tokens: int) -> Reply:
-        """See `Runner.answer`."""
         self._asked += 1
         sampling = Sampling(max_tokens=max_tokens, temperature=0.0)
         generation = Generation(f"offline-{self._asked}", Prompt(prompt, ""), sampling, True)
@@ -79,10 +83,9 @@ class VllmRunner:
         return reply
 
     async def drafts(self) -> Drafts | None:
-        """See `Runner.drafts`; vLLM counts what it accepted behind the end of a turn, too."""
+        """See `Runner.drafts`; what was accepted behind the end of a turn is counted, too."""
         if not self._positions:
             return None
-        # Counters are written just after the outputs that they count are handed over.
         for _ in range(_SETTLE_ATTEMPTS):
             if _total("vllm:generation_tokens") >= self._received:
                 break

@@ -14,9 +14,9 @@ import openai
 import pytest
 
 from engine.demo import DRAFT
-from engine.demo.train.conversation import Mode, Sample, kept_sample
-from engine.demo.train.task import LANGUAGES
 from tests.real.gateways import Gateway
+from tools.demo_model.conversation import Mode, Sample, kept_sample
+from tools.demo_model.task import LANGUAGES
 
 pytestmark = pytest.mark.anyio
 

@@ -4,13 +4,13 @@ import dataclasses
 import json
 from random import Random
 
-from engine.demo.train.arithmetic import arithmetic
-from engine.demo.train.numbers import compare, extreme, sort
-from engine.demo.train.phrases import fill, load, pick, roughen
-from engine.demo.train.talk import identity, unknown
-from engine.demo.train.task import Language, Task
-from engine.demo.train.values import KINDS, value
-from engine.demo.train.words import pseudo, word
+from tools.demo_model.arithmetic import arithmetic
+from tools.demo_model.numbers import compare, extreme, sort
+from tools.demo_model.phrases import fill, load, pick, roughen
+from tools.demo_model.talk import identity, unknown
+from tools.demo_model.task import Language, Task
+from tools.demo_model.values import KINDS, value
+from tools.demo_model.words import pseudo, word
 
 _COPY = {"en": "A JSON object with: {}", "zh": "一个JSON对象：{}"}
 

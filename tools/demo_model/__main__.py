@@ -1,6 +1,6 @@
 """Rebuilds the demo model: text, tokenizer, network and draft network, all from one seed.
 
-python -m engine.demo.train [--out FOLDER] [--steps 22700] [--draft-steps 1500]
+python -m tools.demo_model [--out FOLDER] [--steps 22700] [--draft-steps 1500]
 """
 
 import argparse
@@ -15,10 +15,11 @@ from random import Random
 import torch
 from tokenizers import Tokenizer
 
-from engine.demo.train.conversation import END, TEMPLATE, train_sample
-from engine.demo.train.corpus import Recipe, loader
-from engine.demo.train.network import DRAFT, MODEL, Network, load_network, write_network
-from engine.demo.train.tokenizer import (
+import engine.demo
+from tools.demo_model.conversation import END, TEMPLATE, train_sample
+from tools.demo_model.corpus import Recipe, loader
+from tools.demo_model.network import DRAFT, MODEL, Network, load_network, write_network
+from tools.demo_model.tokenizer import (
     SIZE,
     load_tokenizer,
     token_id,
@@ -27,7 +28,7 @@ from engine.demo.train.tokenizer import (
 )
 
 SEED = 20_261_121
-SAMPLES = 40_000
+_SAMPLES = 40_000
 """How many conversations the tokenizer is made from."""
 
 _WARMUP = 200
@@ -37,13 +38,16 @@ _CLIP = 1.0
 def texts(seed: int) -> Iterator[str]:
     """Yield what the tokenizer is made from."""
     rng = Random(seed)
-    for _ in range(SAMPLES):
+    for _ in range(_SAMPLES):
         sample = train_sample(rng)
         yield sample.prompt + sample.reply
 
 
 def train(network: Network, recipe: Recipe, tokenizer: Tokenizer, workers: int) -> Network:
-    """Train a network, from where it is."""
+    """Train a network in place and return it, on the GPU if there is one.
+
+    `workers` is how many processes make batches beside this one; 0 makes them in it.
+    """
     torch.set_float32_matmul_precision("high")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     network = network.to(device).train()
@@ -84,7 +88,7 @@ def _warmth(step: int, steps: int) -> float:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parents[1])
+    parser.add_argument("--out", type=Path, default=engine.demo.MODEL.parent)
     parser.add_argument("--start", type=Path, help="go on from the weights in this folder")
     parser.add_argument("--steps", type=int, default=22_700)
     parser.add_argument("--draft-steps", type=int, default=1500, help="0 leaves the draft as it is")
@@ -97,7 +101,6 @@ def _arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Make everything, or go on with what there is."""
     arguments = _arguments()
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     folder, draft_folder = arguments.out / "model", arguments.out / "draft"

@@ -4,8 +4,8 @@ import functools
 from random import Random
 from typing import Any
 
-from engine.demo.train.phrases import fill, load
-from engine.demo.train.task import Language
+from tools.demo_model.phrases import fill, load
+from tools.demo_model.task import Language
 
 _OPTIONAL = ("units", "limit", "verbose", "format", "lang", "mode", "page", "options", "timezone")
 

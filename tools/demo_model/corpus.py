@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 from random import Random
-from typing import Any
 
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from engine.demo.train.conversation import train_sample
+from tools.demo_model.conversation import train_sample
 
 IGNORED = -100
 _MISSES = 12
@@ -31,13 +30,17 @@ class Recipe:
 
     seed: int
     steps: int
-    rows: int = 64
-    length: int = 2048
-    lr: float = 3e-3
+    rows: int
+    length: int
+    lr: float
 
 
-class Batches(Dataset[tuple[Tensor, Tensor, Tensor]]):
-    """Batches by number: tokens, targets, and which conversation of its row a token is of."""
+Batch = tuple[Tensor, Tensor, Tensor]
+"""Tokens, targets, and which conversation of its row a token is of; each rows × length."""
+
+
+class Batches(Dataset[Batch]):
+    """Batches by number, so that any process can make any of them."""
 
     def __init__(self, recipe: Recipe, tokenizer: Tokenizer) -> None:
         self._recipe = recipe
@@ -46,7 +49,7 @@ class Batches(Dataset[tuple[Tensor, Tensor, Tensor]]):
     def __len__(self) -> int:
         return self._recipe.steps
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
+    def __getitem__(self, index: int) -> Batch:
         recipe = self._recipe
         rng = Random(f"{recipe.seed} {index}")
         shape = (recipe.rows, recipe.length)
@@ -80,7 +83,7 @@ class Batches(Dataset[tuple[Tensor, Tensor, Tensor]]):
         return prompt, reply
 
 
-def loader(recipe: Recipe, tokenizer: Tokenizer, workers: int) -> Any:
+def loader(recipe: Recipe, tokenizer: Tokenizer, workers: int) -> DataLoader[Batch]:
     """Return the batches in order, made by so many processes."""
     return DataLoader(
         Batches(recipe, tokenizer),

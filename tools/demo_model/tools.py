@@ -9,12 +9,12 @@ from random import Random
 from types import MappingProxyType
 from typing import Any
 
-from engine.demo.train.phrases import files, fill, load, pick, roughen
-from engine.demo.train.schemas import choice, optional, parameter, schema
-from engine.demo.train.sentences import sentence
-from engine.demo.train.task import Language
-from engine.demo.train.values import KINDS, Value, said, value
-from engine.demo.train.words import han, pseudo, word, words
+from tools.demo_model.phrases import files, fill, load, pick, roughen
+from tools.demo_model.schemas import choice, optional, parameter, schema
+from tools.demo_model.sentences import sentence
+from tools.demo_model.task import Language
+from tools.demo_model.values import KINDS, Value, said, value
+from tools.demo_model.words import han, pseudo, word, words
 
 _TYPES = {
     bool: ("boolean",),

@@ -1,29 +1,34 @@
 """Measures a trained model on what was kept from training, greedily.
 
-python -m engine.demo.train.evaluate [--vllm] [--each 100]
+python -m tools.demo_model.evaluate [--vllm] [--each 100]
 """
 
 import argparse
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import torch
 
-from engine.demo.train.conversation import END, Mode, Sample, kept_sample
-from engine.demo.train.network import MODEL, load_network
-from engine.demo.train.task import LANGUAGES
-from engine.demo.train.tokenizer import load_tokenizer, token_id
+from engine.demo import MODEL as FOLDER
+from tools.demo_model.conversation import END, Mode, Sample, kept_sample
+from tools.demo_model.network import MODEL, Network, load_network
+from tools.demo_model.task import LANGUAGES
+from tools.demo_model.tokenizer import load_tokenizer, token_id
 
 SKILLS = (
     *("add", "subtract", "multiply", "compare", "sort", "count"),
     *("json", "call", "result", "identity", "chat", "unknown"),
 )
 MODES: tuple[Mode, ...] = ("think", "off", "soft")
-FOLDER = Path(__file__).parents[1]
+
+_BATCH = 128
+_MAX_TOKENS = 2100
+"""Enough to count as far as it can."""
 
 Generate = Callable[[list[str]], list[str]]
 """Completes prompts, the end of the turn included."""
@@ -59,14 +64,11 @@ def judge(sample: Sample, reply: str) -> Verdict:
 def kept_samples(seed: int, each: int) -> dict[tuple[str, str, str, bool], list[Sample]]:
     """Return different evaluation samples by skill, language, mode, and unseen wording."""
     cells: dict[tuple[str, str, str, bool], list[Sample]] = {}
-    for skill in SKILLS:
-        for language in LANGUAGES:
-            for unseen in (False, True):
-                for mode in MODES:
-                    rng = Random(f"{seed} {skill} {language} {mode} {unseen}")
-                    found = (kept_sample(rng, skill, language, mode, unseen) for _ in range(each))
-                    samples = {sample.prompt: sample for sample in found if sample is not None}
-                    cells[skill, language, mode, unseen] = list(samples.values())
+    for skill, language, unseen, mode in product(SKILLS, LANGUAGES, (False, True), MODES):
+        rng = Random(f"{seed} {skill} {language} {mode} {unseen}")
+        found = (kept_sample(rng, skill, language, mode, unseen) for _ in range(each))
+        samples = {sample.prompt: sample for sample in found if sample is not None}
+        cells[skill, language, mode, unseen] = list(samples.values())
     return cells
 
 
@@ -119,57 +121,62 @@ def rate(rows: Sequence[dict[str, Any]], name: str) -> str:
     return f"{100 * sum(row[name] for row in rows) / total:.1f} ({total})" if total else "-"
 
 
-def with_torch(folder: Path, device: str, batch: int = 128, limit: int = 2100) -> Generate:
-    """Complete by plain PyTorch."""
+def with_torch(folder: Path, device: str, max_tokens: int = _MAX_TOKENS) -> Generate:
+    """Complete greedily by plain PyTorch, by at most `max_tokens` tokens a prompt."""
     network = load_network(folder, MODEL).to(device)
     tokenizer = load_tokenizer(folder)
     end = token_id(tokenizer, END)
 
-    @torch.inference_mode()
-    def complete(prompts: list[list[int]]) -> list[list[int]]:
-        longest = max(map(len, prompts))
-        padded = [[end] * (longest - len(ids)) + ids for ids in prompts]
-        tokens = torch.tensor(padded, device=device)
-        real = torch.tensor([[0] * (longest - len(i)) + [1] * len(i) for i in prompts]).bool()
-        real = real.to(device)
-        mask = (real[:, None, :] & torch.ones(longest, longest, device=device).bool().tril())[
-            :, None
-        ]
-        mask = mask | torch.eye(longest, device=device).bool()  # padding sees itself
-        positions = torch.arange(longest, device=device)[None]
-        logits, past = network(tokens, positions, mask)
-        replies: list[list[int]] = [[] for _ in prompts]
-        for step in range(limit):
-            chosen = logits[:, -1].argmax(-1)
-            for reply, token in zip(replies, chosen.tolist(), strict=True):
-                if not reply or reply[-1] != end:
-                    reply.append(token)
-            if all(reply[-1] == end for reply in replies):
-                break
-            real = torch.cat((real, real.new_ones(len(prompts), 1)), 1)
-            position = positions.new_full((1, 1), longest + step)
-            logits, past = network(chosen[:, None], position, real[:, None, None], past)
-        return replies
-
     def generate(prompts: list[str]) -> list[str]:
         ids: list[list[int]] = [tokenizer.encode(prompt).ids for prompt in prompts]
+        # Counting takes long, so those that count are batched together.
         order = sorted(range(len(ids)), key=lambda i: ("ount" in prompts[i][-60:], len(ids[i])))
         texts = [""] * len(ids)
-        for start in range(0, len(order), batch):
-            chosen = order[start : start + batch]
-            for i, reply in zip(chosen, complete([ids[i] for i in chosen]), strict=True):
+        for start in range(0, len(order), _BATCH):
+            chosen = order[start : start + _BATCH]
+            replies = _complete(network, [ids[i] for i in chosen], end, max_tokens)
+            for i, reply in zip(chosen, replies, strict=True):
                 texts[i] = tokenizer.decode(reply, skip_special_tokens=False)
         return texts
 
     return generate
 
 
-def with_vllm(folder: Path, **options: Any) -> Generate:
-    """Complete by vLLM."""
+@torch.inference_mode()
+def _complete(
+    network: Network, prompts: list[list[int]], end: int, max_tokens: int
+) -> list[list[int]]:
+    """Go on from all prompts at once, padded on the left; `end` ends a reply and is part of it."""
+    device = network.embed_tokens.weight.device
+    longest = max(map(len, prompts))
+    padded = [[end] * (longest - len(ids)) + ids for ids in prompts]
+    tokens = torch.tensor(padded, device=device)
+    lengths = torch.tensor([len(ids) for ids in prompts], device=device)
+    positions = torch.arange(longest, device=device)[None]
+    real = positions >= longest - lengths[:, None]
+    mask = real[:, None, None] & (positions <= positions.T)
+    mask = mask | torch.eye(longest, device=device).bool()  # padding sees itself
+    logits, past = network(tokens, positions, mask)
+    replies: list[list[int]] = [[] for _ in prompts]
+    for step in range(max_tokens):
+        chosen = logits[:, -1].argmax(-1)
+        for reply, token in zip(replies, chosen.tolist(), strict=True):
+            if not reply or reply[-1] != end:
+                reply.append(token)
+        if all(reply[-1] == end for reply in replies):
+            break
+        real = torch.cat((real, real.new_ones(len(prompts), 1)), 1)
+        position = positions.new_full((1, 1), longest + step)
+        logits, past = network(chosen[:, None], position, real[:, None, None], past)
+    return replies
+
+
+def with_vllm(folder: Path) -> Generate:
+    """Complete greedily by vLLM."""
     from vllm import LLM, SamplingParams
 
-    llm = LLM(str(folder), enforce_eager=True, gpu_memory_utilization=0.4, **options)
-    sampling = SamplingParams(temperature=0, max_tokens=2100, skip_special_tokens=False)
+    llm = LLM(str(folder), enforce_eager=True, gpu_memory_utilization=0.4)
+    sampling = SamplingParams(temperature=0, max_tokens=_MAX_TOKENS, skip_special_tokens=False)
 
     def generate(prompts: list[str]) -> list[str]:
         outputs = llm.generate(prompts, sampling)
@@ -184,7 +191,7 @@ def main() -> None:
     parser.add_argument("--vllm", action="store_true", help="complete by vLLM")
     parser.add_argument("--each", type=int, default=50, help="samples of each cell")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--model", type=Path, default=FOLDER / "model")
+    parser.add_argument("--model", type=Path, default=FOLDER)
     arguments = parser.parse_args()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     generate = with_vllm(arguments.model) if arguments.vllm else with_torch(arguments.model, device)

@@ -11,8 +11,8 @@ from pathlib import Path
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 SIZE = 1280
-SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
-TAGS = (
+_SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+_TAGS = (
     *("<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>"),
     *("<think>", "</think>"),
 )
@@ -32,13 +32,13 @@ def train_tokenizer(texts: Iterable[str]) -> Tokenizer:
     )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=SIZE - len(SPECIAL) - len(TAGS),
+        vocab_size=SIZE - len(_SPECIAL) - len(_TAGS),
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
-    tokenizer.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in SPECIAL])
-    tokenizer.add_tokens([AddedToken(t, special=False, normalized=False) for t in TAGS])
+    tokenizer.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in _SPECIAL])
+    tokenizer.add_tokens([AddedToken(t, special=False, normalized=False) for t in _TAGS])
     return tokenizer
 
 
@@ -49,7 +49,7 @@ def write_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
         "tokenizer_class": "PreTrainedTokenizerFast",
         "eos_token": "<|im_end|>",
         "pad_token": "<|endoftext|>",
-        "additional_special_tokens": SPECIAL[1:],
+        "additional_special_tokens": _SPECIAL[1:],
         "model_max_length": CONTEXT,
         "clean_up_tokenization_spaces": False,
     }
@@ -58,7 +58,6 @@ def write_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
-    """Load it as it was written."""
     return Tokenizer.from_file(str(folder / "tokenizer.json"))
 
 

@@ -5,33 +5,36 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from random import Random
 from typing import Any, Literal
 
 import jinja2
 
-from engine.demo.train.arithmetic import arithmetic
-from engine.demo.train.calls import call, result
-from engine.demo.train.numbers import compare, count, extreme, sort
-from engine.demo.train.objects import objects
-from engine.demo.train.phrases import fill, load, pick
-from engine.demo.train.talk import chat, identity, unknown
-from engine.demo.train.task import LANGUAGES, Language, Task
-from engine.demo.train.tools import distractors
-from engine.demo.train.words import blanks
+from engine.demo import MODEL
+from tools.demo_model.arithmetic import arithmetic
+from tools.demo_model.calls import call, result
+from tools.demo_model.numbers import compare, count, extreme, sort
+from tools.demo_model.objects import objects
+from tools.demo_model.phrases import fill, load, pick
+from tools.demo_model.talk import chat, identity, unknown
+from tools.demo_model.task import LANGUAGES, Language, Task
+from tools.demo_model.tools import distractors
+from tools.demo_model.words import blanks
 
 Message = dict[str, Any]
 Mode = Literal["think", "off", "soft", "both", "cut"]
 """How a reply begins: thinking, thinking switched off (by the template, by /no_think, by both),
 or thinking that somebody cut short."""
 
-TEMPLATE = Path(__file__).parents[1] / "model" / "chat_template.jinja"
+TEMPLATE = MODEL / "chat_template.jinja"
 END = "<|im_end|>"
 
 _PATIENCE = 20_000
 
-_MAKERS: dict[Callable[[Random, Language, bool], Task], float] = {
+Maker = Callable[[Random, Language, bool], Task]
+"""Makes a question; the last argument: in a wording that is kept for evaluation."""
+
+_MAKERS: dict[Maker, float] = {
     arithmetic: 20,
     compare: 7,
     extreme: 4,

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.attention.flex_attention import BlockMask, flex_attention
 
-from engine.demo.train.tokenizer import CONTEXT, SIZE
+from tools.demo_model.tokenizer import CONTEXT, SIZE
 
 _BLOCK = 128
 _EPSILON = 1e-6
@@ -37,7 +37,7 @@ class Shape:
     theta: float = 10_000.0
 
     def config(self, end: int, padding: int) -> dict[str, Any]:
-        """What `config.json` says."""
+        """What `config.json` says; the arguments are ids of tokens."""
         return {
             "architectures": ["Qwen3ForCausalLM"],
             "model_type": "qwen3",
@@ -103,7 +103,7 @@ def _turned(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
 
 
 class Mlp(nn.Module):
-    """The gated perceptron."""
+    """The gated perceptron: SwiGLU."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -112,7 +112,6 @@ class Mlp(nn.Module):
         self.down_proj = nn.Linear(shape.inner, shape.hidden, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply it."""
         done: Tensor = self.down_proj(functional.silu(self.gate_proj(x)) * self.up_proj(x))
         return done
 
@@ -130,7 +129,6 @@ class Layer(nn.Module):
     def forward(
         self, x: Tensor, turn: tuple[Tensor, Tensor], mask: Mask, past: tuple[Tensor, Tensor] | None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Apply both."""
         seen, now = self.self_attn(self.input_layernorm(x), turn, mask, past)
         x = x + seen
         return x + self.mlp(self.post_attention_layernorm(x)), now

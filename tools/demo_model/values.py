@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from random import Random
 
-from engine.demo.train import codes
-from engine.demo.train.phrases import fill, load
-from engine.demo.train.task import Language
-from engine.demo.train.words import blanks, han, pseudo, word
+from tools.demo_model import codes
+from tools.demo_model.phrases import fill, load
+from tools.demo_model.task import Language
+from tools.demo_model.words import blanks, han, pseudo, word
 
 Value = str | int | float
+
+_WORDS = ("noun", "adjective", "verb", "topic", "place", "name")
 
 
 def _one(rng: Random, language: Language, kind: str) -> str:
@@ -62,8 +64,7 @@ def _action(rng: Random, language: Language) -> Value:
 
 
 def _title(rng: Random, language: Language) -> Value:
-    kinds = ("noun", "adjective", "verb", "topic", "place", "name")
-    parts = [word(rng, language, rng.choice(kinds)) for _ in range(rng.choice((1, 1, 2, 2, 3)))]
+    parts = [word(rng, language, rng.choice(_WORDS)) for _ in range(rng.choice((1, 1, 2, 2, 3)))]
     if language == "zh":
         return "".join(parts)
     text = " ".join(part[:1].upper() + part[1:] for part in parts)
@@ -105,8 +106,7 @@ def _station(rng: Random, language: Language) -> Value:
 def _quote(rng: Random, language: Language) -> Value:
     if rng.random() < 0.3:
         return _subject(rng, language) if rng.random() < 0.6 else _action(rng, language)
-    kinds = ("noun", "adjective", "verb", "topic", "place", "name")
-    parts = [word(rng, language, rng.choice(kinds)) for _ in range(rng.randint(1, 5))]
+    parts = [word(rng, language, rng.choice(_WORDS)) for _ in range(rng.randint(1, 5))]
     if rng.random() < 0.15:
         parts.insert(rng.randrange(len(parts) + 1), str(rng.randint(1, 2030)))
     text = (" " if language == "en" else "").join(parts)
@@ -214,7 +214,6 @@ KINDS = tuple(kind for kind in _KINDS if kind != "flag")
 
 
 def value(rng: Random, language: Language, kind: str) -> Value:
-    """Return a value of a kind."""
     return _KINDS[kind](rng, language)
 
 

@@ -1,9 +1,9 @@
 """One question with its thinking and its answer, and the split into training and evaluation."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
-from engine.demo.train.phrases import is_kept
+from tools.demo_model.phrases import is_kept
 
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
@@ -33,7 +33,7 @@ class Task:
     answer: str
     value: object = None
     tools: tuple[dict[str, Any], ...] = ()
-    turns: tuple[dict[str, Any], ...] = field(default=())
+    turns: tuple[dict[str, Any], ...] = ()
 
     @property
     def kept(self) -> bool:

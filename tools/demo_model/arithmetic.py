@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from random import Random
 
-from engine.demo.train.phrases import fill, load, pick, roughen
-from engine.demo.train.task import Language, Task
-from engine.demo.train.words import written
+from tools.demo_model.phrases import fill, load, pick, roughen
+from tools.demo_model.task import Language, Task
+from tools.demo_model.words import written
 
 _SIGNS = {"add": "+", "subtract": "-", "multiply": "×"}
 _WORDS = {
@@ -116,9 +116,9 @@ def arithmetic(rng: Random, language: Language, unseen: bool) -> Task:
 
 def _operands(rng: Random, skill: str) -> tuple[int, int]:
     if skill == "multiply":
-        one, other = _number(rng, (2, 6, 1)), rng.randint(0, 9)
+        one, other = number(rng, (2, 6, 1)), rng.randint(0, 9)
         return (one, other) if rng.random() < 0.7 else (other, one)
-    a, b = _number(rng), _number(rng)
+    a, b = number(rng, (3, 6, 9, 1)), number(rng, (3, 6, 9, 1))
     if rng.random() < 0.04:
         a = -a
     if rng.random() < 0.03:
@@ -126,6 +126,7 @@ def _operands(rng: Random, skill: str) -> tuple[int, int]:
     return a, b
 
 
-def _number(rng: Random, weights: tuple[int, ...] = (3, 6, 9, 1)) -> int:
+def number(rng: Random, weights: tuple[int, ...]) -> int:
+    """Draw a number of one digit, two digits and so on, as often as the weights say."""
     digits = rng.choices(range(1, len(weights) + 1), weights)[0]
     return rng.randint(0 if digits == 1 else 10 ** (digits - 1), 10**digits - 1)

@@ -2,9 +2,10 @@
 
 import functools
 import string
+from collections.abc import Sequence
 from random import Random
 
-from engine.demo.train.phrases import load
+from tools.demo_model.phrases import load
 
 _COMMON_CHARACTERS = [
     bytes([high, low]).decode("gb2312") for high in range(0xB0, 0xD7) for low in range(0xA1, 0xFF)
@@ -20,10 +21,15 @@ def words(language: str, kind: str) -> tuple[str, ...]:
     return tuple(word.replace("_", " ") for word in text.split())
 
 
+def random_text(rng: Random, characters: Sequence[str], length: int) -> str:
+    """Return so many characters, each drawn by itself."""
+    return "".join(rng.choice(characters) for _ in range(length))
+
+
 def pseudo(rng: Random, syllables: int = 0) -> str:
     """Return a word that does not exist, in lower case."""
     if rng.random() < 0.25:
-        return "".join(rng.choice(string.ascii_lowercase) for _ in range(rng.randint(2, 9)))
+        return random_text(rng, string.ascii_lowercase, rng.randint(2, 9))
     count = syllables or rng.choice((1, 2, 2, 2, 3, 3, 4))
     sounds = load("words")["sounds"]
     made = "".join(
@@ -34,7 +40,7 @@ def pseudo(rng: Random, syllables: int = 0) -> str:
 
 def han(rng: Random, length: int = 0) -> str:
     """Return Chinese characters that mean nothing together."""
-    return "".join(rng.choice(_COMMON_CHARACTERS) for _ in range(length or rng.randint(1, 4)))
+    return random_text(rng, _COMMON_CHARACTERS, length or rng.randint(1, 4))
 
 
 def word(rng: Random, language: str, kind: str) -> str:
@@ -59,10 +65,8 @@ def blanks(rng: Random, language: str) -> dict[str, str]:
     }
     values |= {f"{kind}2": word(rng, language, kind) for kind in ("name", "place", "noun")}
     values["code"] = rng.choice(words(language, "code"))
-    values["junk"] = "".join(
-        rng.choice(f"{string.ascii_lowercase}{string.digits}!?#;")
-        for _ in range(rng.randint(2, 12))
-    )
+    junk = f"{string.ascii_lowercase}{string.digits}!?#;"
+    values["junk"] = random_text(rng, junk, rng.randint(2, 12))
     values["han"] = han(rng)
     values |= {name: str(rng.randint(10, 3000)) for name in ("number", "number2")}
     values |= {name: str(rng.randint(2, 12)) for name in ("small", "small2")}

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.demo.train.arithmetic import work
-from engine.demo.train.conversation import END, Mode, Sample, kept_sample, train_sample
-from engine.demo.train.evaluate import MODES, SKILLS, judge
-from engine.demo.train.phrases import pick
-from engine.demo.train.task import LANGUAGES, Language
-from engine.demo.train.tools import distractors, everyday_kinds
-from engine.demo.train.words import spelled
+from tools.demo_model.arithmetic import work
+from tools.demo_model.conversation import END, Mode, Sample, kept_sample, train_sample
+from tools.demo_model.evaluate import MODES, SKILLS, judge
+from tools.demo_model.phrases import pick
+from tools.demo_model.task import LANGUAGES, Language
+from tools.demo_model.tools import distractors, everyday_kinds
+from tools.demo_model.words import spelled
 
 NUMBERS = st.integers(-9999, 9999)
 DRAWN = 4000

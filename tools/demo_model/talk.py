@@ -2,9 +2,9 @@
 
 from random import Random
 
-from engine.demo.train.phrases import fill, load, pick, roughen
-from engine.demo.train.task import Language, Task
-from engine.demo.train.words import blanks
+from tools.demo_model.phrases import fill, load, pick, roughen
+from tools.demo_model.task import Language, Task
+from tools.demo_model.words import blanks
 
 _SUBJECTS = {
     "en": {

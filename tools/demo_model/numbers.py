@@ -2,11 +2,12 @@
 
 from random import Random
 
-from engine.demo.train.phrases import fill, load, pick, roughen
-from engine.demo.train.task import Language, Task
-from engine.demo.train.words import written
+from tools.demo_model.arithmetic import number
+from tools.demo_model.phrases import fill, load, pick, roughen
+from tools.demo_model.task import Language, Task
+from tools.demo_model.words import written
 
-MOST = 500
+_MOST = 500
 """How far it counts."""
 
 _DIGITS = {"en": "{} digits", "zh": "{}位"}
@@ -17,24 +18,22 @@ _LIMIT = {"en": "That is more than {}.", "zh": "超过了{}。"}
 
 
 def _number(rng: Random) -> int:
-    digits = rng.choices((1, 2, 3, 4), (3, 6, 6, 1))[0]
-    number = rng.randint(0 if digits == 1 else 10 ** (digits - 1), 10**digits - 1)
-    return -number if rng.random() < 0.03 else number
+    drawn = number(rng, (3, 6, 6, 1))
+    return -drawn if rng.random() < 0.03 else drawn
 
 
-def _near(rng: Random, number: int) -> int:
+def _near(rng: Random, to: int) -> int:
     """Return another number, often one that is hard to tell from it."""
     if rng.random() < 0.5:
         return _number(rng)
     if rng.random() < 0.15:
-        return number
-    if rng.random() < 0.3 and number > 9:
-        return int(str(number)[::-1])
-    return max(0, number + rng.choice((-100, -11, -10, -9, -2, -1, 1, 2, 9, 10, 11, 100)))
+        return to
+    if rng.random() < 0.3 and to > 9:
+        return int(str(to)[::-1])
+    return max(0, to + rng.choice((-100, -11, -10, -9, -2, -1, 1, 2, 9, 10, 11, 100)))
 
 
-def relation(a: int, b: int) -> str:
-    """Return the sign between two numbers."""
+def _relation(a: int, b: int) -> str:
     return "<" if a < b else ">" if a > b else "="
 
 
@@ -44,14 +43,14 @@ def _compared(language: Language, a: int, b: int) -> str:
         one, other = str(a), str(b)
         if len(one) != len(other):
             digits = _DIGITS[language]
-            sign = relation(len(one), len(other))
+            sign = _relation(len(one), len(other))
             lines.append(f"{digits.format(len(one))} {sign} {digits.format(len(other))}")
         else:
             for x, y in zip(one, other, strict=True):
-                lines.append(f"{x} {relation(int(x), int(y))} {y}")
+                lines.append(f"{x} {_relation(int(x), int(y))} {y}")
                 if x != y:
                     break
-    return "\n".join([*lines, f"{a} {relation(a, b)} {b}"])
+    return "\n".join([*lines, f"{a} {_relation(a, b)} {b}"])
 
 
 def compare(rng: Random, language: Language, unseen: bool) -> Task:
@@ -82,11 +81,11 @@ def extreme(rng: Random, language: Language, unseen: bool) -> Task:
     phrase = pick(rng, load("numbers")[language]["largest" if largest else "smallest"], unseen)
     keep, take = _KEEP[language]
     best, lines = numbers[0], [str(numbers[0])]
-    for number in numbers[1:]:
-        better = number > best if largest else number < best
-        sign = relation(number, best)
-        kept = number if better else best
-        lines.append(f"{number} {sign} {best}, {take if better else keep} {kept}")
+    for each in numbers[1:]:
+        better = each > best if largest else each < best
+        sign = _relation(each, best)
+        kept = each if better else best
+        lines.append(f"{each} {sign} {best}, {take if better else keep} {kept}")
         best = kept
     ask = fill(roughen(rng, phrase), {"list": _written(rng, language, numbers)})
     key = f"extreme {numbers}"
@@ -94,7 +93,6 @@ def extreme(rng: Random, language: Language, unseen: bool) -> Task:
 
 
 def sort(rng: Random, language: Language, unseen: bool) -> Task:
-    """Make a list to sort."""
     numbers = _list(rng, 8)
     ascending = rng.random() < 0.65
     phrases = load("numbers")[language]["ascending" if ascending else "descending"]
@@ -124,7 +122,7 @@ def _joined(numbers: list[int]) -> str:
 
 
 def _written(rng: Random, language: Language, numbers: list[int]) -> str:
-    texts = [str(number) for number in numbers]
+    texts = [str(each) for each in numbers]
     if language == "zh" and rng.random() < 0.3:
         return rng.choice(("、", "，", ", ")).join(texts[:-1]) + "和" + texts[-1]
     if language == "zh":
@@ -140,10 +138,10 @@ def _written(rng: Random, language: Language, numbers: list[int]) -> str:
 
 
 def count(rng: Random, language: Language, unseen: bool) -> Task:
-    """Make a request to count."""
     phrases = load("numbers")[language]
     kind = rng.choices(("count", "count_from", "count_down"), (7, 2, 1))[0]
-    last = rng.randint(*rng.choices(((1, 30), (30, 100), (100, 200), (200, MOST)), (8, 8, 2, 1))[0])
+    ranges = ((1, 30), (30, 100), (100, 200), (200, _MOST))
+    last = rng.randint(*rng.choices(ranges, (8, 8, 2, 1))[0])
     first = 1
     if kind == "count_from":
         first = rng.randint(0, last)
@@ -156,8 +154,8 @@ def count(rng: Random, language: Language, unseen: bool) -> Task:
     answer = _joined(list(range(first, last + 1) if first <= last else range(first, 0, -1)))
     think = _COUNT[language].format(first, last)
     if kind == "count" and rng.random() < 0.04:
-        last = rng.randint(MOST + 1, 20_000)
+        last = rng.randint(_MOST + 1, 20_000)
         values["n"], key, answer = str(last), f"count {last}", phrases["too_far"]
-        think = _LIMIT[language].format(MOST)
+        think = _LIMIT[language].format(_MOST)
     ask = fill(roughen(rng, pick(rng, phrases[kind], unseen)), values)
     return Task("count", language, key, ask, think, answer, answer)

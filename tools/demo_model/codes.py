@@ -3,12 +3,11 @@
 import string
 from random import Random
 
-from engine.demo.train.phrases import load
-from engine.demo.train.words import pseudo, words
+from tools.demo_model.phrases import load
+from tools.demo_model.words import pseudo, random_text, words
 
 
 def host(rng: Random) -> str:
-    """Return the name of a host."""
     sub = f"{rng.choice((pseudo(rng), 'docs', 'news', 'api'))}." if rng.random() < 0.3 else ""
     name = rng.choice((pseudo(rng), "example", "mail", "site"))
     return f"{sub}{name}.{rng.choice(load('values')['hosts'])}"
@@ -22,7 +21,6 @@ def address(rng: Random) -> str:
 
 
 def email(rng: Random) -> str:
-    """Return an e-mail address."""
     name = rng.choice((pseudo(rng), rng.choice(words("en", "name")).lower()))
     if rng.random() < 0.3:
         name += rng.choice("._-") + pseudo(rng, 1)
@@ -56,7 +54,7 @@ def identifier(rng: Random) -> str | int:
     signs = string.ascii_uppercase + string.digits
     if rng.random() < 0.3:
         signs = string.ascii_lowercase + string.digits
-    text = "".join(rng.choice(signs) for _ in range(rng.randint(3, 8)))
+    text = random_text(rng, signs, rng.randint(3, 8))
     return text if rng.random() < 0.6 else f"{text[:2]}-{rng.randint(1, 99999)}"
 
 
@@ -73,17 +71,13 @@ def code(rng: Random) -> str:
 
 
 def ticker(rng: Random) -> str:
-    """Return the symbol of a stock."""
-    return "".join(rng.choice(string.ascii_uppercase) for _ in range(rng.randint(2, 5)))
+    return random_text(rng, string.ascii_uppercase, rng.randint(2, 5))
 
 
 def flight(rng: Random) -> str:
-    """Return the number of a flight."""
-    airline = "".join(rng.choice(string.ascii_uppercase) for _ in range(2))
-    return airline + str(rng.randint(1, 9999))
+    return random_text(rng, string.ascii_uppercase, 2) + str(rng.randint(1, 9999))
 
 
 def phone(rng: Random) -> str:
-    """Return a telephone number."""
     groups = [str(rng.randint(10, 9999)) for _ in range(rng.choice((1, 2, 2, 3)))]
     return rng.choice(("", "", "+", "0")) + rng.choice("- ").join(groups)

@@ -4,10 +4,10 @@ import json
 from random import Random
 from typing import Any
 
-from engine.demo.train.task import Language, Task
-from engine.demo.train.tools import Offer, distractors, offer
-from engine.demo.train.values import KINDS, value
-from engine.demo.train.words import pseudo, word
+from tools.demo_model.task import Language, Task
+from tools.demo_model.tools import Offer, distractors, offer
+from tools.demo_model.values import KINDS, value
+from tools.demo_model.words import pseudo, word
 
 _FITS = {"en": "{} fits: {}", "zh": "可以用{}：{}"}
 _RESULT = {"en": "The tool has answered.", "zh": "工具已经回答。"}

@@ -7,11 +7,11 @@ import torch
 
 from engine.demo import DRAFT as DRAFT_FOLDER
 from engine.demo import MODEL as FOLDER
-from engine.demo.train.__main__ import train
-from engine.demo.train.conversation import END, render
-from engine.demo.train.corpus import IGNORED, Batches, Recipe
-from engine.demo.train.evaluate import with_torch
-from engine.demo.train.network import (
+from tools.demo_model.__main__ import train
+from tools.demo_model.conversation import END, render
+from tools.demo_model.corpus import IGNORED, Batches, Recipe
+from tools.demo_model.evaluate import with_torch
+from tools.demo_model.network import (
     DRAFT,
     Network,
     block_mask,
@@ -20,9 +20,9 @@ from engine.demo.train.network import (
     rounded,
     write_network,
 )
-from engine.demo.train.tokenizer import load_tokenizer
+from tools.demo_model.tokenizer import load_tokenizer
 
-RECIPE = Recipe(seed=1, steps=4, rows=2, length=512)
+RECIPE = Recipe(seed=1, steps=4, rows=2, length=512, lr=3e-3)
 
 
 def test_a_batch_is_conversations_side_by_side() -> None:
@@ -79,7 +79,7 @@ def test_weights_are_rounded_to_the_nearest() -> None:
 
 def test_the_checkpoint_does_a_sum() -> None:
     """The shipped weights, by plain PyTorch, think and answer as they do in the engine."""
-    complete = with_torch(FOLDER, "cpu", limit=120)
+    complete = with_torch(FOLDER, "cpu", max_tokens=120)
     asks = ["17 + 25?", "三加四等于多少？"]
     think, off = (
         complete([render([{"role": "user", "content": ask}], [], on) for ask in asks])

@@ -8,10 +8,10 @@ the kinds of values make sense.
 from dataclasses import dataclass
 from random import Random
 
-from engine.demo.train.phrases import fill, load
-from engine.demo.train.task import Language
-from engine.demo.train.values import Value, value
-from engine.demo.train.words import blanks
+from tools.demo_model.phrases import fill, load
+from tools.demo_model.task import Language
+from tools.demo_model.values import Value, value
+from tools.demo_model.words import blanks
 
 
 @dataclass(frozen=True, slots=True)

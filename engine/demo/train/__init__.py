@@ -1,1 +1,0 @@
-"""Makes the demo model: text from a script, a tokenizer and two networks from that text."""
