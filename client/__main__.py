@@ -10,8 +10,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import NoReturn, Protocol
 
-from client.api import BASE_URL
-from client.errors import ClientError
+from client.openai.errors import ClientError
+from client.openai.server import BASE_URL
 from client.text import one_line
 
 
@@ -32,9 +32,9 @@ class Command(Protocol):
 
 
 COMMANDS: Mapping[str, str] = {
-    "chat": "client.chat",
-    "eval": "client.evaluate",
-    "bench": "client.bench",
+    "chat": "client.chat.command",
+    "eval": "client.evaluate.command",
+    "bench": "client.bench.command",
 }
 """Command -> module, imported only when it is called."""
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from client.engines.environment import ARGUMENTS
 from client.engines.values import Value, boolean, count, names
-from client.errors import ClientError
+from client.openai.errors import ClientError
 
 _Read = TypeVar("_Read")
 
