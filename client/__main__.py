@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import NoReturn, Protocol
 
 from client.openai.errors import ClientError
-from client.openai.server import BASE_URL
+from client.openai.urls import BASE_URL
 from client.text import one_line
 
 

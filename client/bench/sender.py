@@ -1,4 +1,12 @@
-"""Sends a load to a server, and keeps what became of each request."""
+"""Sends a load to a server, and keeps what became of each request.
+
+How it works: a run has one clock, which starts when its `Sender` is made. In a closed loop a pool
+of `concurrency` workers sends the next request as soon as one of theirs ends. In an open loop each
+request gets a task of its own when it is due, whatever the others do; if the event loop is late, so
+is the request, and its attempt says by how much (`sent` - `planned`). An attempt is kept when its
+request has ended, so they come in the order of their ends, and `send` puts them back in the load's.
+No failure of a request ends the run.
+"""
 
 import asyncio
 import time
@@ -7,6 +15,7 @@ from collections.abc import Callable, Iterable
 from client.bench.load import Load
 from client.bench.measures import Attempt
 from client.openai.errors import ClientError
+from client.openai.pool import run_pool
 from client.openai.reply import ask
 from client.openai.server import Server
 from client.openai.types import Request
@@ -63,24 +72,17 @@ class Sender:
 
     async def closed(self, requests: Iterable[Request], concurrency: int) -> None:
         """Keep so many requests at work until all are done."""
-        waiting = iter(enumerate(requests))
-
-        async def work() -> None:
-            for number, request in waiting:
-                await self._one(number, request)
-
-        async with asyncio.TaskGroup() as group:
-            for _ in range(concurrency):
-                group.create_task(work())
+        await run_pool(enumerate(requests), concurrency, self._attempt)
 
     async def open(self, requests: Iterable[Request], arrivals: Iterable[float]) -> None:
         """Send each request when it is due, however many are still at work."""
         async with asyncio.TaskGroup() as group:
-            for number, (request, due) in enumerate(zip(requests, arrivals, strict=True)):
+            for numbered, due in zip(enumerate(requests), arrivals, strict=True):
                 await asyncio.sleep(max(0.0, self.start + due - time.perf_counter()))
-                group.create_task(self._one(number, request, due))
+                group.create_task(self._attempt(numbered, due))
 
-    async def _one(self, number: int, request: Request, due: float | None = None) -> None:
+    async def _attempt(self, numbered: tuple[int, Request], due: float | None = None) -> None:
+        number, request = numbered
         sent = time.perf_counter() - self.start
         planned = sent if due is None else due
         try:

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from client.arguments import count
-from client.evaluate.jobs import Job, Pool
+from client.evaluate.jobs import Job, ask_all
 from client.evaluate.outcomes import Outcome
 from client.evaluate.samples import Data, load, tasks
 from client.evaluate.scores import Scorer
@@ -132,7 +132,7 @@ async def _ask(
                 progress.update(task, note=one_line(outcome.failure.message)[:60])
 
         left = [job for job in jobs if job.key not in done]
-        duration = await Pool(server, settings, keep).ask(left, arguments.concurrency)
+        duration = await ask_all(server, settings, left, arguments.concurrency, keep)
     return _Asked(server.model, earlier, fresh, duration)
 
 

@@ -1,18 +1,14 @@
-"""Asks samples, a bounded number at once.
+"""Asks the samples of an evaluation, a bounded number at once, until the server is gone."""
 
-There are as many workers as requests may run at once, and each takes the next sample as soon as
-its last is done: a slow reply holds up nobody else.
-"""
-
-import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from client.evaluate.outcomes import Outcome, answered, failed
 from client.evaluate.samples import Sample
 from client.evaluate.settings import Settings
 from client.openai.errors import ClientError, TimedOut, Unreachable
+from client.openai.pool import run_pool
 from client.openai.reply import ask
 from client.openai.server import Server
 
@@ -34,52 +30,47 @@ class Job:
         return self.sample.id, self.repeat
 
 
-class Pool:
-    """Asks samples once.
+async def ask_all(
+    server: Server,
+    settings: Settings,
+    jobs: Sequence[Job],
+    concurrency: int,
+    keep: Callable[[Outcome], None],
+) -> float:
+    """Ask all, unless the server is gone.
 
     Args:
         server: who is asked.
         settings: how.
+        jobs: what.
+        concurrency: at once, at most.
         keep: is given each outcome as soon as it is there.
+
+    Returns:
+        Seconds from the first send to the last end; 0 if there is nothing to ask.
+
+    Raises:
+        ClientError: `keep` raised it.
     """
+    unreached = 0
 
-    def __init__(self, server: Server, settings: Settings, keep: Callable[[Outcome], None]) -> None:
-        self._server = server
-        self._settings = settings
-        self._keep = keep
-        self._unreached = 0
+    def waiting() -> Iterator[Job]:
+        for job in jobs:
+            if unreached >= _PATIENCE:
+                return
+            yield job
 
-    async def ask(self, jobs: Sequence[Job], concurrency: int) -> float:
-        """Ask all, unless the server is gone; return the seconds from first send to last end.
-
-        Raises:
-            ClientError: `keep` raised it.
-        """
-        if not jobs:
-            return 0.0
-        waiting = iter(jobs)
-
-        async def work() -> None:
-            for job in waiting:
-                await self._ask(job)
-                if self._unreached >= _PATIENCE:
-                    return
-
-        began = time.perf_counter()
+    async def work(job: Job) -> None:
+        nonlocal unreached
         try:
-            async with asyncio.TaskGroup() as workers:
-                for _ in range(min(concurrency, len(jobs))):
-                    workers.create_task(work())
-        except ExceptionGroup as group:
-            raise group.exceptions[0] from group
-        return time.perf_counter() - began
-
-    async def _ask(self, job: Job) -> None:
-        try:
-            reply = await ask(self._server, self._settings.request(job.sample, job.repeat))
+            reply = await ask(server, settings.request(job.sample, job.repeat))
         except ClientError as error:
-            self._unreached = self._unreached + 1 if isinstance(error, _GONE) else 0
-            self._keep(failed(job.sample, job.repeat, error))
+            unreached = unreached + 1 if isinstance(error, _GONE) else 0
+            keep(failed(job.sample, job.repeat, error))
         else:
-            self._unreached = 0
-            self._keep(answered(job.sample, job.repeat, reply))
+            unreached = 0
+            keep(answered(job.sample, job.repeat, reply))
+
+    began = time.perf_counter()
+    await run_pool(waiting(), concurrency, work)
+    return time.perf_counter() - began if jobs else 0.0

@@ -6,18 +6,18 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
 from types import TracebackType
 from typing import Self
-from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
+from aiohttp import hdrs
+from yarl import URL
 
 from client.openai.errors import Broken, ClientError, Refused, TimedOut, Unreachable
 from client.openai.payloads import Completion, Dialect, Model, Models, body_of, dialects, refusal
 from client.openai.sse import EventReader
 from client.openai.tags import Parts, TagSplitter, split_whole
 from client.openai.types import Piece, Request
-
-BASE_URL = "http://127.0.0.1:8000/v1"
+from client.openai.urls import BASE_URL, page_url, parse_base_url
 
 _DONE = b"[DONE]"
 _DRAIN_SECONDS = 1.0
@@ -28,7 +28,7 @@ class Server:
 
     Args:
         base_url: ends with the API's version, such as `/v1`.
-        api_key: sent as a bearer token if there is one.
+        api_key: sent as a bearer token if there is one, to the base URL's host alone.
         model: the served model's name; empty for the first one served.
         silence_seconds: how long the server may say nothing before that is an error.
 
@@ -47,13 +47,11 @@ class Server:
         model: str = "",
         silence_seconds: float = 600.0,
     ) -> None:
-        if urlsplit(base_url).scheme not in ("http", "https") or not urlsplit(base_url).netloc:
-            raise ClientError(f"{base_url!r} is not a URL like {BASE_URL}")
+        self.base_url = parse_base_url(base_url)
         if not api_key.isprintable():
             raise ClientError("the API key has characters that no header can carry")
-        self.base_url = base_url.rstrip("/")
         self.model = model
-        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._api_key = api_key
         self._silence = silence_seconds
         self._refused = {False: 0, True: 0, None: 0}
 
@@ -64,7 +62,7 @@ class Server:
             ClientError: nobody answers, or no model is served.
         """
         self._session = aiohttp.ClientSession(
-            headers=self._headers,
+            middlewares=[self._authorise] if self._api_key else [],
             connector=aiohttp.TCPConnector(limit=0),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=self._silence),
             trust_env=True,  # proxies, as the OpenAI SDK and vLLM's benchmark have it
@@ -86,7 +84,6 @@ class Server:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close every connection."""
         await self._session.close()
 
     async def models(self) -> list[Model]:
@@ -108,8 +105,7 @@ class Server:
         Raises:
             ClientError: nobody answers, or there is no such page.
         """
-        root = self.base_url.rpartition("/")[0] or self.base_url
-        async with self._call("GET", root + path) as response:
+        async with self._call("GET", page_url(self.base_url, path)) as response:
             return await response.text()
 
     async def generate(self, request: Request) -> AsyncGenerator[Piece, None]:
@@ -140,6 +136,14 @@ class Server:
                         yield piece
             else:
                 yield _whole(await response.read())
+
+    async def _authorise(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """Add the key, which a redirect must not take elsewhere."""
+        if request.url.origin() == URL(self.base_url).origin():
+            request.headers[hdrs.AUTHORIZATION] = f"Bearer {self._api_key}"
+        return await handler(request)
 
     @asynccontextmanager
     async def _call(

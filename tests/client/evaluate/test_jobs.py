@@ -2,7 +2,7 @@
 
 import asyncio
 
-from client.evaluate.jobs import Job, Pool
+from client.evaluate.jobs import Job, ask_all
 from client.evaluate.outcomes import Outcome
 from client.evaluate.samples import Sample
 from client.evaluate.settings import Settings
@@ -20,7 +20,7 @@ def ask(script: Script, concurrency: int) -> list[Outcome]:
 
     async def once() -> None:
         async with serve(script) as url, Server(url) as server:
-            assert await Pool(server, SETTINGS, outcomes.append).ask(JOBS, concurrency) > 0
+            assert await ask_all(server, SETTINGS, JOBS, concurrency, outcomes.append) > 0
 
     asyncio.run(once())
     return outcomes
@@ -64,7 +64,7 @@ def test_server_that_is_gone_ends_it() -> None:
 
     async def once() -> None:
         async with Server("http://127.0.0.1:9/v1", model="gone") as server:
-            await Pool(server, SETTINGS, outcomes.append).ask(JOBS, 4)
+            await ask_all(server, SETTINGS, JOBS, 4, outcomes.append)
 
     asyncio.run(once())
     assert {outcome.failure and outcome.failure.kind for outcome in outcomes} == {"unreachable"}

@@ -1,8 +1,12 @@
 """Requests, replies and what can go wrong, on a real socket."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from client.openai.errors import Broken, ClientError, Refused, TimedOut, Unreachable
 from client.openai.reply import Reply, ask
@@ -152,3 +156,79 @@ def test_connections_are_used_again() -> None:
         return len(script.peers)
 
     assert asyncio.run(thrice()) == 1
+
+
+class Keys:
+    """A server without a path, which keeps the key that each path was asked with.
+
+    Attributes:
+        seen: path -> header.
+        redirect: where to send who asks for `/models`; nowhere if empty.
+    """
+
+    def __init__(self, redirect: str = "") -> None:
+        self.seen: dict[str, str | None] = {}
+        self.redirect = redirect
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.seen[request.path] = request.headers.get("Authorization")
+        if self.redirect and request.path == "/models":
+            raise web.HTTPTemporaryRedirect(self.redirect)
+        return web.json_response({"data": [{"id": "scripted"}]})
+
+    @asynccontextmanager
+    async def serve(self) -> AsyncIterator[str]:
+        app = web.Application()
+        app.router.add_get("/{path:.*}", self.answer)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+        finally:
+            await runner.cleanup()
+
+
+def test_a_base_url_without_a_path_gets_the_key_itself() -> None:
+    """API and pages are both asked at its host, with the key."""
+
+    async def enter() -> dict[str, str | None]:
+        keys = Keys()
+        async with keys.serve() as url, Server(url, "secret") as server:
+            assert "scripted" in await server.page("/metrics")
+        return keys.seen
+
+    assert asyncio.run(enter()) == {"/models": "Bearer secret", "/metrics": "Bearer secret"}
+
+
+def test_no_redirect_takes_the_key_elsewhere() -> None:
+    """On its own host a redirect is followed with the key, to another one without it."""
+
+    async def enter() -> tuple[dict[str, str | None], dict[str, str | None]]:
+        ours, theirs = Keys(), Keys()
+        async with theirs.serve() as other, ours.serve() as url:
+            ours.redirect = "/elsewhere"
+            async with Server(url, "secret"):
+                pass
+            ours.redirect = f"{other}/stolen"
+            async with Server(url, "secret"):
+                pass
+        return ours.seen, theirs.seen
+
+    ours, theirs = asyncio.run(enter())
+    assert ours == {"/models": "Bearer secret", "/elsewhere": "Bearer secret"}
+    assert theirs == {"/stolen": None}
+
+
+def test_the_key_wins_over_netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line of ~/.netrc for the host neither replaces the key nor is an error."""
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login a password b\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+
+    async def enter() -> dict[str, str | None]:
+        keys = Keys()
+        async with keys.serve() as url, Server(url, "secret"):
+            pass
+        return keys.seen
+
+    assert asyncio.run(enter()) == {"/models": "Bearer secret"}
