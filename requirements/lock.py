@@ -65,10 +65,9 @@ NOT_INSTALLED = {
 def main() -> None:
     """Write both lock files."""
     with (ROOT / "pyproject.toml").open("rb") as file:
-        project = tomllib.load(file)
-    ours = (
-        project["project"]["dependencies"] + project["project"]["optional-dependencies"]["client"]
-    )
+        settings = tomllib.load(file)
+    project = settings["project"]
+    ours = project["dependencies"] + project["optional-dependencies"]["client"]
     # An editable install of several packages needs `editables` at run time.
     serving = [TORCH, "editables", *_vllm_requirements(), *ours]
     cpu = _resolve(serving)
