@@ -49,7 +49,6 @@ class Target:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command's arguments, those of `--engine` included."""
     from client import engines  # half of the command, of which most runs need no more than this
 
     add_options(parser)

@@ -1,6 +1,10 @@
 """What is sent, and when: drawn in advance from a seed, so that each server gets the same.
 
-Each level has prompts of its own: the same ones again would come from the server's prefix cache.
+How it works: each level has a random source of its own, made of the seed and the level's number, so
+that it draws the same however much the levels before it drew; shared prefixes come from sources of
+their own, the same on all levels. Requests are numbered through all levels (`used`), so that data
+goes on where the level before has stopped: the same prompts again would come from the server's
+prefix cache.
 """
 
 import random
@@ -19,7 +23,6 @@ class Lengths:
     high: int
 
     def draw(self, source: random.Random) -> int:
-        """Return one of them."""
         return source.randint(self.low, self.high)
 
     def __str__(self) -> str:

@@ -113,22 +113,18 @@ class Totals:
 
     @property
     def failed(self) -> int:
-        """Requests without a whole reply."""
         return sum(self.errors.values())
 
     @property
     def request_throughput(self) -> float:
-        """Completed requests a second."""
         return self.completed / self.duration
 
     @property
     def output_throughput(self) -> float:
-        """Output tokens a second."""
         return self.output_tokens / self.duration
 
     @property
     def total_throughput(self) -> float:
-        """Input and output tokens a second."""
         return (self.input_tokens + self.output_tokens) / self.duration
 
     @property

@@ -19,7 +19,6 @@ _SLO["e2e_ms"] = _SLO["e2el_ms"]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Declare them."""
     _add_load(parser.add_argument_group("load"))
     _add_prompts(parser.add_argument_group("prompts"))
     _add_results(parser.add_argument_group("servers and results"))

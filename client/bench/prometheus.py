@@ -46,7 +46,6 @@ class Counters:
     generated_tokens: float = 0.0
 
     def since(self, before: "Counters") -> "Counters":
-        """Return what was counted between the two."""
         return Counters(
             self.drafts - before.drafts,
             self.draft_tokens - before.draft_tokens,

@@ -79,7 +79,6 @@ def _compared(result: Result) -> list[float | None]:
 
 
 def grids(results: Sequence[Result]) -> list[Grid]:
-    """Return the tables of a whole benchmark."""
     tables = [_amounts(results), _latencies(results)]
     if compared := ratios(results):
         columns = ("server", "load", "output tokens/s", *(measure.title for measure in MEASURES))
@@ -136,7 +135,6 @@ def _without_server(grid: Grid) -> Grid:
 
 
 def formulas() -> Grid:
-    """Return what each measure is."""
     rows = tuple((measure.title, measure.formula) for measure in MEASURES)
     return Grid("Formulas", ("measure", "is"), rows)
 
@@ -154,7 +152,6 @@ def wide_console() -> Console:
 
 
 def show(results: Sequence[Result]) -> None:
-    """Print tables and warnings on stdout."""
     console = wide_console()
     for grid in (*grids(results), formulas()):
         table = Table(title=grid.title, title_justify="left", box=SIMPLE_HEAD)

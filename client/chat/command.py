@@ -33,7 +33,6 @@ _SAMPLING = ("max_tokens", "temperature", "top_p", "seed")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments of `thinkgate chat`."""
     parser.set_defaults(complain=parser.error)
     group = parser.add_argument_group("what to ask")
     source = group.add_mutually_exclusive_group()

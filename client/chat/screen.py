@@ -2,6 +2,10 @@
 
 In plain text thinking stands between lines of `<think>` and `</think>`. What is no part of the
 reply (figures, errors) goes to stderr, so that a pipe carries the reply alone.
+
+How it works: a reply has two parts, thinking and answer, and `_part` says which one is being shown;
+going to the other one ends the first. New lines at the end of a text are held back, since they are
+shown only if more of their part comes; those at the beginning of a part never are.
 """
 
 import sys
@@ -32,7 +36,6 @@ class Screen:
         self._held = ""
 
     def show(self, piece: Piece) -> None:
-        """Show the next piece."""
         if piece.thinking and self.show_thinking:
             self._say("thinking", piece.thinking)
         if piece.answer:

@@ -1,4 +1,12 @@
-"""A conversation at the keyboard: questions are read, replies shown, and the history kept."""
+"""A conversation at the keyboard: questions are read, replies shown, and the history kept.
+
+How it works: reading a line blocks, so the event loop runs during replies only, and one
+`asyncio.Runner` keeps the server's connections from reply to reply. Only a question whose reply
+came whole joins the history, together with its answer and without its thinking; one that failed or
+was stopped leaves the history as it was. At a terminal Ctrl-C drops the line or stops the reply,
+and the session goes on; where lines come from a pipe it ends everything, since nobody is there to
+go on.
+"""
 
 import asyncio
 import sys
@@ -56,8 +64,6 @@ def converse(server: Server, first: Request, screen: Screen) -> bool:
 
 
 class _Session:
-    """The loop runs during replies only: nothing else happens while somebody types."""
-
     def __init__(
         self, runner: asyncio.Runner, server: Server, first: Request, screen: Screen
     ) -> None:

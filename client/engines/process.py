@@ -62,8 +62,6 @@ class Done(msgspec.Struct, frozen=True, tag="done"):
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
-    """It can't go on."""
-
     message: str
 
 

@@ -59,7 +59,6 @@ def figures(runs: Sequence[Measured]) -> list[dict[str, object]]:
 
 
 def show(found: Sequence[Mapping[str, Any]]) -> None:
-    """Print a table of figures on stdout."""
     console = wide_console()
     grid = Table(caption=_CAPTION, caption_justify="left")
     for number, (title, _) in enumerate(_COLUMNS):

@@ -142,7 +142,6 @@ class _Source:
         self._environ = environ
 
     def variable(self, name: str) -> tuple[str, str | None]:
-        """A variable's name and text."""
         return name, self._environ.get(name)
 
     def first(

@@ -47,7 +47,6 @@ class _Asked:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments of `thinkgate eval`."""
     group = parser.add_argument_group("samples")
     known = ", ".join(tasks())
     group.add_argument("--data", required=True, metavar="FILE|TASK", help=f"tasks: {known}")

@@ -42,13 +42,10 @@ class CharacterTokenizer:
     """A tokenizer for rouge-score: CJK characters, and lower-case Latin words and numbers."""
 
     def tokenize(self, text: str) -> list[str]:
-        """Return the tokens in order."""
         return _TOKEN.findall(text.lower())
 
 
 class Scorer:
-    """Scores answers, one after the other."""
-
     def __init__(self) -> None:
         self._by_word = RougeScorer(_ROUGE)
         self._by_character = RougeScorer(_ROUGE, tokenizer=CharacterTokenizer())

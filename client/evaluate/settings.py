@@ -88,7 +88,6 @@ class Surroundings:
 
 
 def surroundings(data: str, base_url: str, server: str, concurrency: int) -> Surroundings:
-    """Return those of this process, now."""
     return Surroundings(
         datetime.now(UTC).isoformat(timespec="seconds"),
         data,

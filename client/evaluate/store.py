@@ -4,9 +4,12 @@
     samples.jsonl   one line a sample: what was sent, what came, its times and scores
     summary.json    what is printed at the end
 
-A line is written when its request has ended, and scored when all have. A run that is started again
-goes on with the samples that have no answer: it drops the line that a kill has torn and those of
-failures. `.lock` keeps a second process out.
+How it works: `begin`, then `add` for each sample, then `end`. A line is written when its request
+has ended, and scored when all have. A run that is started again goes on with the samples that have
+no answer: `begin` drops the line that a kill has torn and those of failures, and refuses a folder
+that was begun with other settings. Only `samples.jsonl` grows; whatever is rewritten is written
+beside the old file and takes its place at once. `.lock` keeps a second process out while the block
+lasts.
 """
 
 import fcntl
@@ -76,7 +79,6 @@ class Store:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close it."""
         self._open.close()
 
     def begin(self, settings: Settings, here: Surroundings) -> list[Outcome]:

@@ -76,7 +76,6 @@ class Quality:
 
     @classmethod
     def of(cls, replies: Sequence[Outcome]) -> "Quality":
-        """Return the means over scored replies."""
         scores = [each.scores for each in replies if each.scores]
         usages = [each.usage for each in replies if each.usage.completion_tokens]
         return cls(

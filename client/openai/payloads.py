@@ -26,7 +26,6 @@ class UsageBody(msgspec.Struct, frozen=True):
     completion_tokens_details: Details | None = None
 
     def counts(self) -> Usage:
-        """Return it as the clients know it."""
         completion, prompt = self.completion_tokens_details, self.prompt_tokens_details
         return Usage(
             self.prompt_tokens,
@@ -45,7 +44,6 @@ class Said(msgspec.Struct, frozen=True):
 
     @property
     def thinking(self) -> str:
-        """What was thought, in whichever field."""
         return self.reasoning_content or self.reasoning or ""
 
 
@@ -99,8 +97,6 @@ class Completion(msgspec.Struct, frozen=True):
 
 
 class Model(msgspec.Struct, frozen=True):
-    """One served model."""
-
     id: str
     max_model_len: int | None = None
 

@@ -44,27 +44,22 @@ class Reply:
 
     @property
     def ttft(self) -> float | None:
-        """Time to the first piece with a token, in seconds."""
         return self.times[0] - self.sent if self.times else None
 
     @property
     def ttft_answer(self) -> float | None:
-        """Time to the first piece of the answer, in seconds."""
         return None if self.answered is None else self.answered - self.sent
 
     @property
     def e2e(self) -> float | None:
-        """Time to the last piece with a token, in seconds."""
         return self.times[-1] - self.sent if self.times else None
 
     @property
     def itl(self) -> list[float]:
-        """Times between pieces with a token, in seconds."""
         return [after - before for before, after in zip(self.times, self.times[1:], strict=False)]
 
     @property
     def tpot(self) -> float | None:
-        """Time per output token after the first, in seconds."""
         tokens = self.usage.completion_tokens
         if not self.times or tokens < 2:
             return None
@@ -84,7 +79,6 @@ class ReplyBuilder:
         self._usage = Usage()
 
     def add(self, piece: Piece) -> None:
-        """Add the next piece."""
         if piece.token or piece.thinking or piece.answer:
             self._times.append(piece.at)
         if piece.answer and self._answered is None:
@@ -96,7 +90,6 @@ class ReplyBuilder:
 
     @property
     def reply(self) -> Reply:
-        """What there is so far."""
         return Reply(
             self.sent,
             tuple(self._times),

@@ -1,4 +1,12 @@
-"""One OpenAI-compatible server: requests go out, pieces of replies come back."""
+"""One OpenAI-compatible server: requests go out, pieces of replies come back.
+
+How it works: one session of connections, for as long as the block lasts. Servers disagree on how to
+be asked (not) to think, so `generate` goes through the dialects until one isn't refused, and
+`_refused` remembers, for each wish, how many were: the next request begins behind them. A refusal
+comes before the first piece, so no reply begins twice. A stream is read to its end after `[DONE]`,
+since only then its connection is used again; closing the generator earlier closes the connection,
+which is how servers know to abort.
+"""
 
 import asyncio
 import time

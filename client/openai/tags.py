@@ -1,10 +1,10 @@
 """Thinking in the text of servers that do not split it: `<think>…</think>`, `<|thinking|>…`.
 
-A tag opens thinking only where a reply begins, white space aside: later on it is what the model
-talks about. Text that may still become a tag is held back, and no more than that. Some templates
-write the opening tag into the prompt, so that a reply begins inside thinking and shows a closing
-tag only: then all before it was thinking, which `split_whole` knows and a stream learns too late
-(`TagSplitter.unopened`).
+How it works: a tag opens thinking only where a reply begins, white space aside: later on it is what
+the model talks about. Text that may still become a tag is held back, and no more than that. Some
+templates write the opening tag into the prompt, so that a reply begins inside thinking and shows a
+closing tag only: then all before it was thinking, which `split_whole` knows and a stream learns too
+late (`TagSplitter.unopened`).
 """
 
 from dataclasses import dataclass
@@ -14,8 +14,6 @@ _PAIRS = {"<think>": "</think>", "<|thinking|>": "<|/thinking|>"}
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Text by what it is."""
-
     thinking: str = ""
     answer: str = ""
 

@@ -1,13 +1,11 @@
 """`thinkgate bench` as a whole, against scripted servers."""
 
 import argparse
-import asyncio
 import json
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,8 @@ import client.engines
 from client.__main__ import main
 from client.bench.load import Lengths
 from client.bench.options import lengths_of, slo_of
-from tests.client.servers import Script, serve
+from tests.client.servers import Script
+from tests.client.threads import serve_in_thread
 
 THINKING = [{"reasoning": "hm"}, {"content": "4"}, {"content": "2"}]
 USAGE = {"prompt_tokens": 16, "completion_tokens": 4}
@@ -26,29 +25,8 @@ USAGE = {"prompt_tokens": 16, "completion_tokens": 4}
 @contextmanager
 def served(*scripts: Script) -> Iterator[list[str]]:
     """Run scripted servers beside the command, which has an event loop of its own."""
-    urls: list[str] = []
-    loop = asyncio.new_event_loop()
-    up = threading.Event()
-    stop = asyncio.Event()
-
-    async def serve_all(rest: Sequence[Script]) -> None:
-        if not rest:
-            up.set()
-            await stop.wait()
-            return
-        async with serve(rest[0]) as url:
-            urls.append(url)
-            await serve_all(rest[1:])
-
-    thread = threading.Thread(target=loop.run_until_complete, args=[serve_all(scripts)])
-    thread.start()
-    assert up.wait(10)
-    try:
-        yield urls
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join()
-        loop.close()
+    with ExitStack() as stack:
+        yield [stack.enter_context(serve_in_thread(script)).url for script in scripts]
 
 
 def bench(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
