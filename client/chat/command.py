@@ -16,7 +16,7 @@ from typing import get_type_hints
 import msgspec
 
 from client.chat.prompts import Sampling, load, shipped
-from client.chat.screen import Screen, tokens_per_second
+from client.chat.screen import Screen
 from client.chat.session import answer, converse
 from client.openai.reply import Reply, ask, milliseconds
 from client.openai.server import Server
@@ -130,7 +130,7 @@ def _request(arguments: argparse.Namespace) -> Request:
 
 
 def _json(model: str, request: Request, reply: Reply, show_thinking: bool) -> str:
-    rate = tokens_per_second(reply)
+    rate = reply.tokens_per_second
     return json.dumps(
         {
             "model": model,

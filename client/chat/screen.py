@@ -85,14 +85,14 @@ class Screen:
             sys.stdout.flush()
 
 
-def summary(request: Request, reply: Reply) -> str:
+def figures(request: Request, reply: Reply) -> str:
     """Return the figures of a reply in one line; formulas as in `client.openai.reply`.
 
     `N tokens in X s, Y tok/s, TTFT Z ms`: N is usage's completion tokens, thinking included; X is
     E2E; Y is N / X. TTFT is said of streamed replies only.
     """
     words = []
-    rate = tokens_per_second(reply)
+    rate = reply.tokens_per_second
     if reply.e2e is None:
         words.append("no text")
     elif rate is None:
@@ -107,10 +107,3 @@ def summary(request: Request, reply: Reply) -> str:
     if reply.finish_reason != "stop":
         words.append(f"finish reason {reply.finish_reason or 'not given'}")
     return ", ".join(words)
-
-
-def tokens_per_second(reply: Reply) -> float | None:
-    """Return completion tokens / E2E; None without text or counts."""
-    if not reply.e2e or not reply.usage.completion_tokens:
-        return None
-    return reply.usage.completion_tokens / reply.e2e

@@ -13,7 +13,7 @@ import sys
 from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import replace
 
-from client.chat.screen import Screen, summary
+from client.chat.screen import Screen, figures
 from client.openai.errors import ClientError
 from client.openai.reply import Reply, ReplyBuilder
 from client.openai.server import Server
@@ -36,7 +36,7 @@ async def answer(server: Server, request: Request, screen: Screen) -> Reply:
                 screen.show(piece)
     finally:
         screen.end()
-    screen.note(summary(request, builder.reply))
+    screen.note(figures(request, builder.reply))
     screen.warn(request, builder.reply)
     return builder.reply
 

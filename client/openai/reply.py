@@ -7,6 +7,7 @@ Times are in seconds, on one clock, from the moment just before the request is s
     E2E               last piece with a token - sent
     ITL               time between two pieces with a token that follow each other, each a sample
     TPOT              (E2E - TTFT) / (completion tokens - 1)
+    tokens/s          completion tokens / E2E
 
 They are those of `vllm bench serve` (vLLM 0.32), but for TTFT of the answer, which it lacks, and
 for a chat's first chunk if it has a role and no text: vLLM counts that one as a token.
@@ -64,6 +65,12 @@ class Reply:
         if not self.times or tokens < 2:
             return None
         return (self.times[-1] - self.times[0]) / (tokens - 1)
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        if not self.e2e or not self.usage.completion_tokens:
+            return None
+        return self.usage.completion_tokens / self.e2e
 
 
 class ReplyBuilder:

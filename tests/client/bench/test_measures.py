@@ -3,7 +3,6 @@
 import pytest
 
 from client.bench.measures import MEASURES, Attempt, meets, totals
-from client.distribution import Distribution
 from client.openai.reply import Reply
 from client.openai.types import Usage
 
@@ -41,15 +40,6 @@ def test_what_a_reply_lacks_counts_nowhere() -> None:
         "tpot": [],
         "e2el": [3.0],
     }
-
-
-def test_percentiles_lie_between_neighbours() -> None:
-    """Percentiles are linear between neighbours, and the deviation is the population's."""
-    of = Distribution.of([0.001, 0.002, 0.003, 0.004, 0.005])
-    assert of is not None
-    assert (of.mean, of.p50, of.p90, of.p99) == pytest.approx((3.0, 3.0, 4.6, 4.96))
-    assert of.std == pytest.approx(2**0.5)
-    assert Distribution.of([]) is None
 
 
 def test_totals_add_up() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from client.chat.screen import Screen, summary, tokens_per_second
+from client.chat.screen import Screen, figures
 from client.openai.reply import Reply
 from client.openai.types import Piece, Request, Usage
 from tests.client.terminals import make_terminal
@@ -115,11 +115,4 @@ def test_notes_stay_out_of_the_pipe(capsys: pytest.CaptureFixture[str]) -> None:
 )
 def test_figures_are_measured_or_not_there(request_: Request, reply: Reply, said: str) -> None:
     """The line of figures has what was measured and counted, and invents nothing."""
-    assert summary(request_, reply) == said
-
-
-def test_rate_needs_counts_and_time() -> None:
-    """Tokens per second are completion tokens / E2E, or unknown."""
-    assert tokens_per_second(Reply(1, (1.5, 3.0), usage=Usage(5, 20))) == 10
-    assert tokens_per_second(Reply(1, (1.5, 3.0))) is None
-    assert tokens_per_second(Reply(1, usage=Usage(5, 20))) is None
+    assert figures(request_, reply) == said
