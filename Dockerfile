@@ -39,7 +39,7 @@ FROM ${VLLM_IMAGE}
 RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels \
     --mount=type=bind,source=deploy/requirements.txt,target=/requirements.txt \
     uv pip install --system --no-cache --no-deps --requirement /requirements.txt /wheels/*.whl \
-    && uv pip install --system --no-cache --offline --no-index thinkgate
+    && uv pip install --system --no-cache --offline --no-index 'thinkgate[client]'
 
 # A user with a name, since PyTorch asks for it, and with a home, since caches are kept there.
 RUN useradd --no-log-init --uid 10001 --create-home --shell /usr/sbin/nologin thinkgate \

@@ -36,7 +36,7 @@ $(VENV)/.ready: pyproject.toml requirements/cpu.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
 	$(PYTHON) -m venv $(VENV)
 ifeq ($(HAS_GPU),yes)
-	$(PIP) install -e '.[cuda]'
+	$(PIP) install -e '.[cuda,client]'
 else
 	# torch first and alone: vLLM's own requirement would bring gigabytes of CUDA libraries.
 	$(PIP) install -q $(TORCH) || $(PIP) install -q --index-url https://download.pytorch.org/whl/cpu $(TORCH)

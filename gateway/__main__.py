@@ -1,4 +1,4 @@
-"""The command line: `thinkgate serve` and `thinkgate check`; the clients have one of their own.
+"""The command line: `thinkgate serve` and `thinkgate check`, and whatever registers as a command.
 
 vLLM may start processes that import this module again, so importing it does nothing.
 """
@@ -12,11 +12,10 @@ import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
 from typing import NoReturn
 
-from client.__main__ import COMMANDS
-from client.__main__ import main as client_main
 from engine.demo import MODEL
 from engine.settings import engine_arguments
 from engine.types import Engine
@@ -40,9 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     130 second SIGINT.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if given[:1] and given[0] in COMMANDS:
-        client_main(given)
-    parsed = _parser().parse_args(given)
+    clients = entry_points(group="thinkgate.commands")
+    if given and given[0] in clients.names:
+        sys.exit(clients[given[0]].load()(given))
+    parsed = _parser(clients).parse_args(given)
     options = Options(
         config=parsed.config,
         profiles=tuple(parsed.profile),
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     sys.exit(_serve(loaded, api_keys))
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(clients: EntryPoints) -> argparse.ArgumentParser:
     parser = _Parser(prog="thinkgate", description="An OpenAI-compatible gateway around vLLM.")
     commands = parser.add_subparsers(dest="command", required=True)
     for name, purpose in (
@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--host")
         command.add_argument("--port", type=int)
         command.add_argument("--model", help="demo, a folder, or a hub id")
-    for name in COMMANDS:
+    for name in sorted(clients.names):
         commands.add_parser(name, help=f"a client: thinkgate {name} --help")
     return parser
 

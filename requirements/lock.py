@@ -2,10 +2,10 @@
 
     python3 requirements/lock.py
 
-Takes what vLLM's CPU build, this project and its tests require, drops what serving text never
-imports, resolves the rest with pip and writes `cpu.lock` and `test.lock` beside this file. They are
-installed with `--no-deps`, after torch; renew them when `VLLM` or `TORCH` changes here and in the
-Makefile, and run `make test` on a machine without `.venv` before committing.
+Takes what vLLM's CPU build, this project, its clients and its tests require, drops what serving
+text never imports, resolves the rest with pip and writes `cpu.lock` and `test.lock` beside this
+file. They are installed with `--no-deps`, after torch; renew them when `VLLM` or `TORCH` changes
+here and in the Makefile, and run `make test` on a machine without `.venv` before committing.
 """
 
 import json
@@ -65,11 +65,13 @@ NOT_INSTALLED = {
 def main() -> None:
     """Write both lock files."""
     with (ROOT / "pyproject.toml").open("rb") as file:
-        project = tomllib.load(file)
+        settings = tomllib.load(file)
+    project = settings["project"]
+    ours = project["dependencies"] + project["optional-dependencies"]["client"]
     # An editable install of several packages needs `editables` at run time.
-    serving = [TORCH, "editables", *_vllm_requirements(), *project["project"]["dependencies"]]
+    serving = [TORCH, "editables", *_vllm_requirements(), *ours]
     cpu = _resolve(serving)
-    tests = _resolve([*_pins(cpu), TORCH, *project["dependency-groups"]["test"]])
+    tests = _resolve([*_pins(cpu), TORCH, *settings["dependency-groups"]["test"]])
     _write("cpu.lock", {**_without(cpu), **dict([VLLM.split("==")])})
     _write("test.lock", _without({name: tests[name] for name in tests.keys() - cpu.keys()}))
 

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import msgspec
 
+from client.bench.folder import Folder
 from client.engines.environment import removed, stripped
 from client.engines.process import Measured, Stopped, measure
 from client.engines.questions import Question, questions
 from client.engines.report import figures, show
 from client.engines.settings import BadSettings, Combination, Settings, resolve
-from client.folder import Folder
 from client.text import one_line
 
 _LOG_LINES = 15

@@ -13,10 +13,10 @@ from typing import IO
 
 import msgspec
 
+from client.bench.prometheus import Counters
 from client.engines.questions import Question
 from client.engines.settings import Combination, Settings
-from client.errors import ClientError
-from client.prometheus import Counters
+from client.openai.errors import ClientError
 
 _COMMAND = (sys.executable, "-P", "-m", "engine.offline")
 
@@ -62,8 +62,6 @@ class Done(msgspec.Struct, frozen=True, tag="done"):
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
-    """It can't go on."""
-
     message: str
 
 

@@ -5,10 +5,10 @@ import random
 
 import msgspec
 
-from client.load import Lengths
-from client.options import lengths_of
-from client.samples import load
-from client.types import Message
+from client.bench.load import Lengths
+from client.bench.options import lengths_of
+from client.evaluate.samples import load
+from client.openai.types import Message
 
 _MAX_TOKENS = 256
 _BUILT_IN = (

@@ -1,8 +1,8 @@
 """The figures of engines side by side: a table for people, `vllm bench serve`'s names for scripts.
 
-Formulas are those of `client.measures`, for outputs of the engine in place of pieces of a stream,
-from when it is handed the prompt: no server and no network is in them. Start and warm-up are not
-either.
+Formulas are those of `client.bench.measures`, for outputs of the engine in place of a stream's
+pieces, from when it is handed the prompt: no server and no network is in them, nor are start and
+warm-up.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,12 +11,12 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from client.bench.measures import MEASURES, Attempt, Totals, totals
+from client.bench.prometheus import draft_fields
+from client.bench.report import wide_console
 from client.engines.process import Measured
-from client.measures import MEASURES, Attempt, Totals, totals
-from client.prometheus import draft_fields
-from client.reply import Reply
-from client.report import wide_console
-from client.types import Usage
+from client.openai.reply import Reply
+from client.openai.types import Usage
 
 _CAPTION = (
     "One request after another, greedy, no server in between. Times in ms; ratio: tokens/s, to the "
@@ -59,7 +59,6 @@ def figures(runs: Sequence[Measured]) -> list[dict[str, object]]:
 
 
 def show(found: Sequence[Mapping[str, Any]]) -> None:
-    """Print a table of figures on stdout."""
     console = wide_console()
     grid = Table(caption=_CAPTION, caption_justify="left")
     for number, (title, _) in enumerate(_COLUMNS):

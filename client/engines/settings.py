@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from client.engines.environment import ARGUMENTS
 from client.engines.values import Value, boolean, count, names
-from client.errors import ClientError
+from client.openai.errors import ClientError
 
 _Read = TypeVar("_Read")
 
@@ -142,7 +142,6 @@ class _Source:
         self._environ = environ
 
     def variable(self, name: str) -> tuple[str, str | None]:
-        """A variable's name and text."""
         return name, self._environ.get(name)
 
     def first(

@@ -181,7 +181,7 @@ def test_added_packages():
     brought |= closure("rich") | {"six"}
 
     assert added.items() <= pins("requirements/cpu.lock").items()
-    assert added.keys() == closure("thinkgate") - brought - {"thinkgate", "editables"}
+    assert added.keys() == closure("thinkgate[client]") - brought - {"thinkgate", "editables"}
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""`thinkgate bench`: how fast servers are."""

@@ -1,0 +1,1 @@
+"""`thinkgate chat`: one question, a template, or a conversation at the keyboard."""
