@@ -20,9 +20,12 @@ from client.__main__ import main as client_main
 from engine.demo import MODEL
 from engine.settings import engine_arguments
 from engine.types import Engine
-from gateway.config import Config, ConfigError, Loaded, Options, load, load_api_keys
-from gateway.configcheck import describe
-from gateway.values import DEMO
+from gateway.config.check import describe
+from gateway.config.keys import KnownKeys, load_keys
+from gateway.config.load import Loaded, load
+from gateway.config.problems import ConfigError
+from gateway.config.settings import DEMO, Config
+from gateway.config.sources import Options
 
 EXIT_BAD_CONFIGURATION = 78
 
@@ -53,14 +56,14 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     )
     try:
         loaded = load(options, os.environ, Path.cwd())
-        api_keys = load_api_keys(loaded.config.server, os.environ)
+        keys = load_keys(loaded.config.server, os.environ)
     except ConfigError as error:
         print(error, file=sys.stderr)
         sys.exit(EXIT_BAD_CONFIGURATION)
     if parsed.command == "check":
         print(describe(loaded), end="")
         sys.exit(0)
-    sys.exit(_serve(loaded, api_keys))
+    sys.exit(_serve(loaded, keys))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -82,10 +85,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _serve(loaded: Loaded, api_keys: Sequence[bytes]) -> int:
+def _serve(loaded: Loaded, keys: KnownKeys) -> int:
     import uvloop
 
-    from gateway.server import serve
+    from gateway.asgi import build
+    from gateway.http.server import serve
 
     config = loaded.config
     _configure_logging(config)
@@ -108,7 +112,7 @@ def _serve(loaded: Loaded, api_keys: Sequence[bytes]) -> int:
     # What is generated here is nobody else's business, not even in numbers.
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(serve(config, api_keys, start_engine))
+        return runner.run(serve(build(config, keys, start_engine), config.server))
 
 
 def _configure_logging(config: Config) -> None:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Literal
 
 from gateway import metrics
-from gateway.errors import Unavailable
+from gateway.http.errors import Unavailable
 
 Status = Literal["starting", "warming", "ready", "draining", "dead"]
 

@@ -1,7 +1,7 @@
 """The application: routes, middleware, errors and lifespan on one screen."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
@@ -15,22 +15,32 @@ from starlette.types import ASGIApp
 from engine.errors import EngineError
 from gateway.chat import ChatCompletions
 from gateway.completions import Completions
-from gateway.config import Config
-from gateway.context import context_of
-from gateway.errors import ApiError, as_api_error
+from gateway.config.keys import KnownKeys
+from gateway.config.settings import Config
+from gateway.http.access_log import AccessLog
+from gateway.http.body import BodyLimit
+from gateway.http.cancellation import Cancellation
+from gateway.http.context import context_of
+from gateway.http.cors import Cors
+from gateway.http.errors import ApiError, as_api_error
+from gateway.http.keys import ApiKeys
+from gateway.http.prefixes import PathPrefixes
+from gateway.http.request_id import RequestId
 from gateway.life import Life
-from gateway.middleware import PROBES, ApiKeys, BodyLimit, Books, Cors
 from gateway.models import Models
 from gateway.probes import Probes
+from gateway.reasoning import SWITCH_WORDS, VISIBILITY_WORDS
+
+PROBES = frozenset({"/live", "/ready", "/health"})
 
 
-def create_app(config: Config, life: Life, api_keys: Sequence[bytes]) -> ASGIApp:
+def create_app(config: Config, life: Life, keys: KnownKeys) -> ASGIApp:
     """The gateway as an ASGI application.
 
     Args:
         config: the configuration.
         life: the engine's life; the application's lifespan runs it.
-        api_keys: SHA-256 digests of the keys that are let in; none lets everybody in.
+        keys: the API keys that are let in; none lets everybody in.
     """
     routes = _routes(config, life)
 
@@ -43,7 +53,7 @@ def create_app(config: Config, life: Life, api_keys: Sequence[bytes]) -> ASGIApp
 
     app = Starlette(
         routes=routes,
-        middleware=_middleware(config, api_keys),
+        middleware=_middleware(config, keys),
         exception_handlers=dict.fromkeys((ApiError, EngineError, HTTPException, Exception), _tell),
         lifespan=lifespan,
     )
@@ -55,7 +65,8 @@ def create_app(config: Config, life: Life, api_keys: Sequence[bytes]) -> ASGIApp
             return "/v1/models/{id}"
         return path if path in known else "unknown"
 
-    return Books(app, route_of, log=config.logging.access)
+    logged = AccessLog(Cancellation(app), route_of, silent=PROBES, enabled=config.logging.access)
+    return RequestId(PathPrefixes(logged, VISIBILITY_WORDS.keys() | SWITCH_WORDS.keys()))
 
 
 def _routes(config: Config, life: Life) -> list[Route]:
@@ -73,11 +84,11 @@ def _routes(config: Config, life: Life) -> list[Route]:
     ]
 
 
-def _middleware(config: Config, api_keys: Sequence[bytes]) -> list[Middleware]:
+def _middleware(config: Config, keys: KnownKeys) -> list[Middleware]:
     """From the outside in."""
     open_paths = PROBES | {"/metrics"} if config.metrics.public else PROBES
     inner = [
-        Middleware(ApiKeys, digests=api_keys, open_paths=open_paths),
+        Middleware(ApiKeys, keys=keys, open_paths=open_paths),
         Middleware(BodyLimit, limit=config.server.max_body_bytes),
     ]
     if not config.server.cors_origins:

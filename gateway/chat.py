@@ -2,10 +2,10 @@
 
 from starlette.types import Receive, Scope, Send
 
-from gateway.body import read_json
-from gateway.config import Config
-from gateway.context import context_of
+from gateway.config.settings import Config
 from gateway.decode import decode_chat
+from gateway.http.body import read_json
+from gateway.http.context import context_of
 from gateway.life import Life
 from gateway.prepare import Prepared, check_limit, prepare_delivery, resolve_reasoning
 from gateway.wire import ChatDialect

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from gateway.config import LimitsConfig
-from gateway.errors import BadRequest
+from gateway.config.settings import LimitsConfig
+from gateway.http.errors import InvalidRequest
 from gateway.schema import Body, ChatBody, CompletionBody
 
 AnyBody = TypeVar("AnyBody", bound=Body)
@@ -88,12 +88,12 @@ def decode_chat(body: bytes, limits: LimitsConfig) -> ChatBody:
     """Read the body of a chat completion.
 
     Raises:
-        BadRequest: it is not JSON, or a field is wrong; names the field.
+        InvalidRequest: it is not JSON, or a field is wrong; names the field.
     """
     chat = _decode(body, ChatBody, {**_REFUSED_EVERYWHERE, **_REFUSED_IN_CHAT}, limits)
     for name in chat.chat_template_kwargs or ():
         if name in _RESERVED_VARIABLES:
-            raise BadRequest(
+            raise InvalidRequest(
                 f"{name} can't be set for the chat template.", f"chat_template_kwargs.{name}"
             )
     return chat
@@ -103,7 +103,7 @@ def decode_completion(body: bytes, limits: LimitsConfig) -> CompletionBody:
     """Read the body of a completion.
 
     Raises:
-        BadRequest: it is not JSON, or a field is wrong; names the field.
+        InvalidRequest: it is not JSON, or a field is wrong; names the field.
     """
     completion = _decode(
         body, CompletionBody, {**_REFUSED_EVERYWHERE, **_REFUSED_IN_COMPLETIONS}, limits
@@ -121,18 +121,18 @@ def _decode(
     fields = _json_object(body)
     for name, neutral in refused.items():
         if fields.get(name) not in neutral:
-            raise BadRequest(f"{name} is not supported yet.", name)
+            raise InvalidRequest(f"{name} is not supported yet.", name)
     if limits.strict:
         unknown = fields.keys() - {*kind.__struct_fields__, *refused, *_WITHOUT_EFFECT}
         if unknown:
             name = min(unknown)[:_LONGEST_NAME]
-            raise BadRequest(f"Unknown field: {name}.", name)
+            raise InvalidRequest(f"Unknown field: {name}.", name)
     try:
         decoded = msgspec.convert(fields, kind)
     except msgspec.ValidationError as error:
         raise _bad_field(str(error)) from error
     if decoded.stream_options and not decoded.stream:
-        raise BadRequest("stream_options needs stream to be true.", "stream_options")
+        raise InvalidRequest("stream_options needs stream to be true.", "stream_options")
     _cap(decoded.n or 1, limits.max_n, "n", "choices")
     _cap(len(decoded.stops()), limits.max_stop, "stop", "stop strings")
     return decoded
@@ -142,13 +142,13 @@ def _json_object(body: bytes) -> dict[str, Any]:
     try:
         fields = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadRequest("The body is not valid JSON.") from error
+        raise InvalidRequest("The body is not valid JSON.") from error
     if not isinstance(fields, dict):
-        raise BadRequest("The body must be a JSON object.")
+        raise InvalidRequest("The body must be a JSON object.")
     return fields
 
 
-def _bad_field(message: str) -> BadRequest:
+def _bad_field(message: str) -> InvalidRequest:
     """msgspec's "Expected `int`, got `str` - at `$.max_tokens`" as an error of the field.
 
     "Invalid enum value 'x'" must not repeat what was sent.
@@ -157,11 +157,11 @@ def _bad_field(message: str) -> BadRequest:
     found = _PATH.search(message)
     if found is None:
         field = re.search(r"field `(\w+)`", message)
-        return BadRequest(f"{message}.", field.group(1) if field else None)
+        return InvalidRequest(f"{message}.", field.group(1) if field else None)
     path = found.group(1)
-    return BadRequest(f"{path}: {message[: found.start()]}.", path)
+    return InvalidRequest(f"{path}: {message[: found.start()]}.", path)
 
 
 def _cap(value: int, limit: int, field: str, what: str) -> None:
     if value > limit:
-        raise BadRequest(f"At most {limit} {what} are allowed here, got {value}.", field)
+        raise InvalidRequest(f"At most {limit} {what} are allowed here, got {value}.", field)

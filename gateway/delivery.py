@@ -11,8 +11,8 @@ from starlette.types import Receive, Scope, Send
 
 from engine.types import Delta, Engine, Generation
 from gateway import metrics
-from gateway.context import context_of
 from gateway.exchange import Exchange
+from gateway.http.context import context_of
 from gateway.reply import Piece
 from gateway.schema import StreamOptions
 from gateway.stream import EventStream, Framer

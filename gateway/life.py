@@ -14,7 +14,7 @@ from engine.types import ChatInput, Engine, Message
 from engine.warmup import warm_up
 from gateway import __version__, metrics
 from gateway.admission import Admission, Status
-from gateway.config import Config
+from gateway.config.settings import Config
 from gateway.reasoning import Reasoning
 from gateway.schema import ChatBody
 from gateway.switch import ThinkingModel, probe

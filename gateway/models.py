@@ -7,8 +7,8 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.config import Config
-from gateway.errors import ModelNotFound
+from gateway.config.settings import Config
+from gateway.http.errors import ModelNotFound
 from gateway.life import Life
 from gateway.prepare import split_model
 

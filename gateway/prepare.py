@@ -10,11 +10,11 @@ from starlette.types import Scope
 
 from engine.errors import BadGeneration
 from engine.types import Engine, Generation, Prompt
-from gateway.config import Config
-from gateway.context import RequestContext, context_of
+from gateway.config.settings import Config
 from gateway.delivery import Delivery
-from gateway.errors import ModelNotFound
 from gateway.exchange import Exchange
+from gateway.http.context import RequestContext, context_of
+from gateway.http.errors import ModelNotFound
 from gateway.life import Life
 from gateway.reasoning import (
     SWITCH_WORDS,
@@ -52,7 +52,7 @@ def resolve_reasoning(body: Body, scope: Scope, config: Config) -> Reasoning:
 
     Raises:
         ModelNotFound: the model is not served.
-        BadRequest: see `reasoning.resolve`.
+        InvalidRequest: see `reasoning.resolve`.
     """
     model = split_model(body.model or config.model.names[0])
     if model.name not in config.model.names:

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway import __version__, metrics
-from gateway.config import Config
+from gateway.config.settings import Config
 from gateway.life import Life
 
 

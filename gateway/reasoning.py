@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from gateway.errors import BadRequest
+from gateway.http.errors import InvalidRequest
 from gateway.schema import Body
 
 Visibility = Literal["parsed", "hidden", "raw"]
@@ -71,7 +71,7 @@ def resolve(body: Body, around: Surroundings) -> Reasoning:
     """Settle what a request wants.
 
     Raises:
-        BadRequest: a word that nobody knows, or two sources on one level that disagree.
+        InvalidRequest: a word that nobody knows, or two sources on one level that disagree.
     """
     visibility = _settle(
         [
@@ -103,7 +103,7 @@ def _settle(levels: Iterable[Iterable[Claim[Value]]]) -> Value | None:
         claims = list(level)
         for source, value in claims[1:]:
             if value != claims[0][1]:
-                raise BadRequest(f"{claims[0][0]} and {source} disagree.", source)
+                raise InvalidRequest(f"{claims[0][0]} and {source} disagree.", source)
         if claims:
             return claims[0][1]
     return None
@@ -118,7 +118,7 @@ def _all_words(
 ) -> Iterator[Claim[Value]]:
     for word in words:
         if word not in known:
-            raise BadRequest(f"{param} must be one of {', '.join(known)}.", param)
+            raise InvalidRequest(f"{param} must be one of {', '.join(known)}.", param)
         yield source + word, known[word]
 
 
@@ -158,7 +158,7 @@ def _switch_in_body(body: Body) -> Iterator[Claim[bool]]:
         if budget == 0:
             yield source, False
         elif budget > 0:
-            raise BadRequest(f"{source}: a thinking budget is not supported yet.", source)
+            raise InvalidRequest(f"{source}: a thinking budget is not supported yet.", source)
     word = body.last_word()
     if word in _SOFT_SWITCHES:
         yield word, _SOFT_SWITCHES[word]
@@ -183,7 +183,7 @@ def _efforts(body: Body) -> Iterator[Claim[str]]:
         if effort is None:
             continue
         if effort not in _EFFORTS:
-            raise BadRequest(f"{source} must be one of {', '.join(_EFFORTS)}.", source)
+            raise InvalidRequest(f"{source} must be one of {', '.join(_EFFORTS)}.", source)
         yield source, effort
 
 

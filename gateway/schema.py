@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from engine.types import Message, Sampling, Tool
-from gateway.errors import BadRequest
+from gateway.http.errors import InvalidRequest
 
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Count = Annotated[int, Meta(ge=1, le=2**31 - 1)]
@@ -83,7 +83,7 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
         """How the engine is to choose tokens.
 
         Raises:
-            BadRequest: a key of `logit_bias` is not a token id.
+            InvalidRequest: a key of `logit_bias` is not a token id.
         """
         return Sampling(
             n=self.n or 1,
@@ -154,7 +154,7 @@ class CompletionBody(Body, frozen=True, kw_only=True):
         """The prompts, each a text or token ids.
 
         Raises:
-            BadRequest: there is none, or texts and token ids are mixed.
+            InvalidRequest: there is none, or texts and token ids are mixed.
         """
         if isinstance(self.prompt, str):
             return [self.prompt]
@@ -163,13 +163,13 @@ class CompletionBody(Body, frozen=True, kw_only=True):
             return [[item for item in self.prompt if isinstance(item, int)]]
         if kinds in ({str}, {list}):
             return [item for item in self.prompt if not isinstance(item, int)]
-        raise BadRequest("prompt must be a string, token ids, or a list of either.", "prompt")
+        raise InvalidRequest("prompt must be a string, token ids, or a list of either.", "prompt")
 
 
 def _token_biases(biases: Mapping[str, float]) -> dict[int, float]:
     tokens = {}
     for token, bias in biases.items():
         if not (token.isascii() and token.isdigit() and len(token) < 10):
-            raise BadRequest("The keys of logit_bias must be token ids.", "logit_bias")
+            raise InvalidRequest("The keys of logit_bias must be token ids.", "logit_bias")
         tokens[int(token)] = bias
     return tokens

@@ -12,9 +12,9 @@ from starlette.types import Message, Send
 from engine.errors import EngineError
 from engine.types import Delta
 from gateway import metrics
-from gateway.context import RequestContext
-from gateway.errors import as_api_error
 from gateway.exchange import Exchange
+from gateway.http.context import RequestContext
+from gateway.http.errors import as_api_error
 from gateway.schema import StreamOptions
 from gateway.wire import DONE, Dialect
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engine.types import ChatInput, Engine, Message, Prompt
-from gateway.config import Config
-from gateway.errors import BadRequest
+from gateway.config.settings import Config
+from gateway.http.errors import InvalidRequest
 from gateway.reasoning import Reasoning
 from gateway.schema import ChatBody
 from parsers.formats import FORMATS, ThinkingFormat, detect, starts_inside
@@ -74,16 +74,18 @@ class ThinkingModel:
         """How to render `body` so that the model thinks or not, as was wished.
 
         Raises:
-            BadRequest: it asks for a template that is not configured, or there is none at all.
+            InvalidRequest: it asks for a template that is not configured, or there is none at all.
         """
         switch = reasoning.switch
         name, dedicated = self._template(body.chat_template, switch)
         probe = self._probes.get(name)
         if probe is None:
-            raise BadRequest("This model has no chat template; use /v1/completions.", "messages")
+            raise InvalidRequest(
+                "This model has no chat template; use /v1/completions.", "messages"
+            )
         tools = body.offered()
         if tools and not probe.calls_tools:
-            raise BadRequest("This model's way of calling tools is not supported yet.", "tools")
+            raise InvalidRequest("This model's way of calling tools is not supported yet.", "tools")
         variables = dict(body.chat_template_kwargs or {})
         if reasoning.effort is not None:
             variables["reasoning_effort"] = reasoning.effort
@@ -113,7 +115,7 @@ class ThinkingModel:
         if asked is not None:
             if asked not in self._probes:
                 names = ", ".join(sorted(name for name in self._probes if name)) or "none"
-                raise BadRequest(
+                raise InvalidRequest(
                     f"chat_template must name a configured template; there is: {names}.",
                     "chat_template",
                 )

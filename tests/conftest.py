@@ -1,7 +1,6 @@
 """What tests of several packages share."""
 
 import asyncio
-import hashlib
 import http.client
 import io
 import json
@@ -16,10 +15,13 @@ import openai
 import pytest
 import uvicorn
 
-from gateway.app import create_app
-from gateway.config import Config, Options, load
+from gateway.asgi import build
+from gateway.config.keys import load_keys
+from gateway.config.load import load
+from gateway.config.settings import Config
+from gateway.config.sources import Options
+from gateway.http.protocol import BoundedHttpProtocol
 from gateway.life import Life
-from gateway.protocol import BoundedHttpProtocol
 from tests.fakes import FakeEngine
 
 RunServer = Callable[..., AbstractAsyncContextManager["Running"]]
@@ -228,11 +230,12 @@ def run_server(make_config: Callable[..., Config], monkeypatch: pytest.MonkeyPat
         engine: FakeEngine, *sets: str, keys: tuple[str, ...] = (), wait: bool = True
     ) -> AsyncIterator[Running]:
         config = make_config("warmup.enabled=false", *sets)
-        life = Life(config, lambda seconds: starting(engine, seconds))
-        digests = [hashlib.sha256(key.encode()).digest() for key in keys]
+        known = load_keys(config.server, {config.server.api_keys_env: ",".join(keys)})
+        gateway = build(config, known, lambda seconds: starting(engine, seconds))
+        life = gateway.lifecycle
         server = _Server(
             uvicorn.Config(
-                create_app(config, life, digests),
+                gateway,
                 http=BoundedHttpProtocol,
                 ws="none",
                 log_config=None,

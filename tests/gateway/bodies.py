@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from gateway.config import LimitsConfig
+from gateway.config.settings import LimitsConfig
 from gateway.decode import decode_chat, decode_completion
-from gateway.errors import BadRequest
+from gateway.http.errors import InvalidRequest
 
 HELLO = '"messages":[{"role":"user","content":"Hello"}]'
 
@@ -31,7 +31,7 @@ def messages(*turns):
 
 def refusal(decode, *args, **limits):
     """The error that decoding ends with."""
-    with pytest.raises(BadRequest) as caught:
+    with pytest.raises(InvalidRequest) as caught:
         decode(*args, **limits)
     assert caught.value.status == 400
     return caught.value

@@ -4,7 +4,7 @@ import pytest
 
 from gateway import metrics
 from gateway.admission import Admission
-from gateway.errors import Unavailable
+from gateway.http.errors import Unavailable
 
 
 def admission(limit=2, status="ready"):

@@ -10,8 +10,9 @@ import yaml
 from prometheus_client.metrics import MetricWrapperBase
 
 from gateway import metrics
-from gateway.config import Options, load
-from tests.gateway.configs import ROOT
+from gateway.config.load import load
+from gateway.config.sources import Options
+from tests.gateway.config.files import ROOT
 
 
 def read_yaml(name: str) -> Any:

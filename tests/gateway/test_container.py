@@ -17,8 +17,9 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from gateway.config import Options, load
-from tests.gateway.configs import ROOT
+from gateway.config.load import load
+from gateway.config.sources import Options
+from tests.gateway.config.files import ROOT
 
 
 def instructions() -> list[tuple[str, str]]:

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.config import LimitsConfig
+from gateway.config.settings import LimitsConfig
 from gateway.decode import decode_chat, decode_completion
-from gateway.errors import BadRequest
+from gateway.http.errors import InvalidRequest
 from tests.gateway.bodies import HELLO, chat, completion, messages, refusal
 
 LIMITS = LimitsConfig()
@@ -73,9 +73,9 @@ def test_the_last_of_equal_keys_counts():
 
 @given(body=st.binary() | st.text().map(str.encode))
 def test_any_bytes_are_a_body_or_an_error(body):
-    """Nothing but BadRequest is raised, whatever the bytes."""
+    """Nothing but InvalidRequest is raised, whatever the bytes."""
     for decode in (decode_chat, decode_completion):
-        with pytest.raises(BadRequest):
+        with pytest.raises(InvalidRequest):
             decode(body, LIMITS)
 
 

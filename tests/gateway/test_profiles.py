@@ -10,8 +10,9 @@ import pytest
 from pydantic import TypeAdapter
 
 from engine.settings import engine_arguments
-from gateway.config import Options, load
-from tests.gateway.configs import ROOT
+from gateway.config.load import load
+from gateway.config.sources import Options
+from tests.gateway.config.files import ROOT
 
 PROFILES = sorted(path.stem for path in ROOT.glob("profiles/*.toml"))
 

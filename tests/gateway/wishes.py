@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from gateway.errors import BadRequest
+from gateway.http.errors import InvalidRequest
 from gateway.reasoning import Surroundings, resolve
 from gateway.schema import ChatBody
 
@@ -30,6 +30,6 @@ def _listed(said):
 
 def refusal(fields, **around):
     """The error that these fields and surroundings make."""
-    with pytest.raises(BadRequest) as caught:
+    with pytest.raises(InvalidRequest) as caught:
         settle(fields, **around)
     return caught.value

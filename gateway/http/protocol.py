@@ -11,7 +11,7 @@ import httptools
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from gateway.errors import ApiError
+from gateway.http.errors import ApiError
 
 HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 10.0

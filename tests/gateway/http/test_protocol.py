@@ -92,7 +92,7 @@ async def test_large_heads_pass(run_server: RunServer) -> None:
 
 async def test_slow_heads(run_server: RunServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A head that dawdles is a 408, on a fresh connection and behind an answer."""
-    monkeypatch.setattr("gateway.protocol.HEAD_SECONDS", 0.15)
+    monkeypatch.setattr("gateway.http.protocol.HEAD_SECONDS", 0.15)
     async with run_server(FakeEngine()) as running:
         for before in (b"", MODELS):
             async with running.connect() as connection:
@@ -108,7 +108,7 @@ async def test_slow_heads(run_server: RunServer, monkeypatch: pytest.MonkeyPatch
 
 async def test_silent_connections(run_server: RunServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection on which nothing ever comes is closed without a word."""
-    monkeypatch.setattr("gateway.protocol.HEAD_SECONDS", 0.1)
+    monkeypatch.setattr("gateway.http.protocol.HEAD_SECONDS", 0.1)
     async with run_server(FakeEngine()) as running, running.connect() as connection:
         assert await connection.rest() == b""
 
@@ -117,7 +117,7 @@ async def test_slow_answers_are_no_slow_heads(
     run_server: RunServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The head's time does not run while a body comes or an answer is made."""
-    monkeypatch.setattr("gateway.protocol.HEAD_SECONDS", 0.1)
+    monkeypatch.setattr("gateway.http.protocol.HEAD_SECONDS", 0.1)
     engine = FakeEngine(reply="ok", pause=0.2)
     async with run_server(engine) as running, running.connect() as connection:
         data = request("POST", CHAT, {"messages": HELLO})
@@ -125,15 +125,6 @@ async def test_slow_answers_are_no_slow_heads(
         await asyncio.sleep(0.2)
         connection.send(data[-3:])
         assert b'"ok"' in await connection.until(b"}}}")
-
-
-async def test_slow_bodies(run_server: RunServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A body that dawdles is a 408 that frees its slot."""
-    monkeypatch.setattr("gateway.body._BODY_SECONDS", 0.1)
-    async with run_server(FakeEngine()) as running, running.connect() as connection:
-        connection.send(request("POST", CHAT, {"messages": HELLO})[:-3])
-        assert Answer.parse(await connection.rest()).told() == (408, "invalid_request_error", None)
-        assert not running.life.admission.running
 
 
 async def test_pipelined_requests(run_server: RunServer) -> None:
