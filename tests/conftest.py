@@ -89,9 +89,9 @@ class Connection:
         async with asyncio.timeout(_PATIENCE):
             return await self.reader.readuntil(mark)
 
-    async def rest(self) -> bytes:
-        """What comes until the server closes the connection."""
-        async with asyncio.timeout(_PATIENCE):
+    async def rest(self, seconds: float = _PATIENCE) -> bytes:
+        """What comes until the server closes the connection, which must be within `seconds`."""
+        async with asyncio.timeout(seconds):
             return await self.reader.read()
 
     def reset(self) -> None:
