@@ -99,7 +99,8 @@ async def test_the_key_that_a_request_came_with(lines, run_server: RunServer, tm
     path.write_text("alice:sk-1\nbob:sk-2\nsk-3")
     async with run_server(FakeEngine(), f"server.api_keys_file={path}") as running:
         for key in ("sk-1", "sk-2", "sk-3", "sk-4"):
-            await running.ask("GET", "/version", None, {"authorization": f"Bearer {key}"})
+            answer = await running.ask("GET", "/version", None, {"authorization": f"Bearer {key}"})
+            assert answer.headers["x-request-id"].startswith("req-")
 
     found = lines()
     assert [line["principal"] for line in found] == ["alice", "bob", "anonymous", "anonymous"]
