@@ -95,7 +95,9 @@ class Choice:
         self.detokenizer = detokenizer
         self.prompt_tokens = prompt_tokens
         self.max_tokens = max_tokens
-        self.stats = arrival_time and RequestStateStats(arrival_time=arrival_time)
+        self.stats: Any = None
+        if arrival_time is not None:
+            self.stats = RequestStateStats(arrival_time=arrival_time)
         self.wake_at = 1 if incremental else _MANY_TOKENS
         self.prefilling = True
         self.engine_index = 0

@@ -32,8 +32,10 @@ class Renderer(Protocol):
             BadGeneration: the chat template refuses it.
         """
 
-    async def render_text(self, prompt: str | Sequence[int]) -> Prompt:
-        """Tokenize a prompt, or take its token ids as they are.
+    async def render_text(
+        self, prompt: str | Sequence[int], inside_turn: frozenset[int] = frozenset()
+    ) -> Prompt:
+        """Tokenize a prompt, or take its token ids as they are; `inside_turn` as in `ChatInput`.
 
         Raises:
             PromptTooLong: it leaves no room for a reply.

@@ -93,21 +93,23 @@ class VllmRenderer:
         except (ValueError, TypeError) as error:
             raise BadGeneration("the chat template refuses these messages", "messages") from error
         token_ids = [*rendered["prompt_token_ids"], *self._encode(chat.prefill)]
-        return await self._prompt(token_ids, "messages")
+        return await self._prompt(token_ids, chat.inside_turn, "messages")
 
-    async def render_text(self, prompt: str | Sequence[int]) -> Prompt:
+    async def render_text(
+        self, prompt: str | Sequence[int], inside_turn: frozenset[int] = frozenset()
+    ) -> Prompt:
         """See `Renderer.render_text`."""
         if not isinstance(prompt, str):
             strange = next((i for i in prompt if not 0 <= i < self._vocabulary), None)
             if strange is not None:
                 raise BadGeneration(f"token id {strange} is not in the vocabulary", "prompt")
-            return await self._prompt(prompt, "prompt")
+            return await self._prompt(prompt, inside_turn, "prompt")
         try:
             parsed = parse_model_prompt(self._model_config, prompt)
             (rendered,) = await self._renderer.render_cmpl_async([parsed])
         except VLLMValidationError as error:
             raise self._refusal(error, "prompt") from error
-        return await self._prompt(rendered["prompt_token_ids"], "prompt")
+        return await self._prompt(rendered["prompt_token_ids"], inside_turn, "prompt")
 
     def detokenizer(
         self, prompt_token_ids: Sequence[int], written: Mapping[int, str]
@@ -119,14 +121,17 @@ class VllmRenderer:
         """See `Renderer.tool_calls`."""
         return tool_calls(self._tokenizer, parser, text)
 
-    async def _prompt(self, token_ids: Sequence[int], field: str) -> Prompt:
+    async def _prompt(
+        self, token_ids: Sequence[int], inside_turn: frozenset[int], field: str
+    ) -> Prompt:
         if not token_ids:
             raise BadGeneration("the prompt is empty", field)
         if len(token_ids) >= self.max_model_len:
             raise PromptTooLong(self.max_model_len, len(token_ids), field)
+        begins_turn = self._special_ids - inside_turn
         start = len(token_ids) - 1
         earliest = max(0, start - _LONGEST_TAIL)
-        while start > earliest and token_ids[start] not in self._special_ids:
+        while start > earliest and token_ids[start] not in begins_turn:
             start -= 1
         tail = list(token_ids[start:])
         if len(tail) > _LONGEST_INLINE:

@@ -72,6 +72,7 @@ class ChatInput:
         variables: the template's variables, such as `enable_thinking`.
         prefill: text put behind the rendered prompt, where the model goes on.
         tools: what the model may call.
+        inside_turn: special tokens that do not begin a turn (see `Prompt.tail`).
     """
 
     messages: Sequence[Message]
@@ -79,6 +80,7 @@ class ChatInput:
     variables: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
     prefill: str = ""
     tools: Sequence[Tool] = ()
+    inside_turn: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,8 @@ class Prompt:
 
     Attributes:
         token_ids: its tokens.
-        tail: its text from the last special token on: the opening of the turn to be written.
+        tail: its text from the last special token on that can begin a turn: the opening of the
+            turn that is to be written.
     """
 
     token_ids: Sequence[int]

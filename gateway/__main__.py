@@ -5,23 +5,20 @@ vLLM may start processes that import this module again, so importing it does not
 
 import argparse
 import asyncio
-import importlib
 import logging
 import os
 import sys
-import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
 from typing import NoReturn
 
-from engine.demo import MODEL
-from engine.settings import engine_arguments
-from engine.types import Engine
-from gateway.config import Config, ConfigError, Loaded, Options, load, load_api_keys
-from gateway.configcheck import describe
-from gateway.values import DEMO
+from gateway.config.check import describe
+from gateway.config.keys import load_keys
+from gateway.config.load import load
+from gateway.config.problems import ConfigError
+from gateway.config.settings import Config
+from gateway.config.sources import Options
 
 EXIT_BAD_CONFIGURATION = 78
 
@@ -53,14 +50,14 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     )
     try:
         loaded = load(options, os.environ, Path.cwd())
-        api_keys = load_api_keys(loaded.config.server, os.environ)
+        load_keys(loaded.config.server, os.environ)  # `check` tells what is wrong with them, too
     except ConfigError as error:
         print(error, file=sys.stderr)
         sys.exit(EXIT_BAD_CONFIGURATION)
     if parsed.command == "check":
         print(describe(loaded), end="")
         sys.exit(0)
-    sys.exit(_serve(loaded, api_keys))
+    sys.exit(_serve(loaded.config))
 
 
 def _parser(clients: EntryPoints) -> argparse.ArgumentParser:
@@ -82,33 +79,15 @@ def _parser(clients: EntryPoints) -> argparse.ArgumentParser:
     return parser
 
 
-def _serve(loaded: Loaded, api_keys: Sequence[bytes]) -> int:
+def _serve(config: Config) -> int:
     import uvloop
 
-    from gateway.server import serve
+    from gateway.asgi import build
+    from gateway.http.server import serve
 
-    config = loaded.config
     _configure_logging(config)
-    templates = {name: Path(path).read_text() for name, path in config.templates.items()}
-
-    model = str(MODEL) if config.model.path == DEMO else config.model.path
-
-    @asynccontextmanager
-    async def start_engine(seconds: dict[str, float]) -> AsyncIterator[Engine]:
-        started = time.perf_counter()
-        # Importing vLLM takes seconds; probes are answered meanwhile.
-        runner = await asyncio.to_thread(importlib.import_module, "engine.runner")
-        imported = time.perf_counter()
-        seconds["import"] = imported - started
-        arguments = engine_arguments(config.engine, model, config.model.names)
-        async with runner.VllmEngine(arguments, templates) as engine:
-            seconds["engine"] = time.perf_counter() - imported
-            yield engine
-
-    # What is generated here is nobody else's business, not even in numbers.
-    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(serve(config, api_keys, start_engine))
+        return runner.run(serve(build(config), config.server))
 
 
 def _configure_logging(config: Config) -> None:

@@ -1,7 +1,7 @@
 """The application: routes, middleware, errors and lifespan on one screen."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
@@ -13,37 +13,47 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from engine.errors import EngineError
-from gateway.chat import ChatCompletions
-from gateway.completions import Completions
-from gateway.config import Config
-from gateway.context import context_of
-from gateway.errors import ApiError, as_api_error
-from gateway.life import Life
-from gateway.middleware import PROBES, ApiKeys, BodyLimit, Books, Cors
-from gateway.models import Models
-from gateway.probes import Probes
+from gateway.api.chat import ChatCompletions
+from gateway.api.completions import Completions
+from gateway.api.models import Models
+from gateway.api.probes import Probes
+from gateway.config.keys import KnownKeys
+from gateway.config.settings import Config
+from gateway.http.access_log import AccessLog
+from gateway.http.body import BodyLimit
+from gateway.http.cancellation import Cancellation
+from gateway.http.context import context_of
+from gateway.http.cors import Cors
+from gateway.http.errors import ApiError, as_api_error
+from gateway.http.keys import ApiKeys
+from gateway.http.prefixes import PathPrefixes
+from gateway.http.request_id import RequestId
+from gateway.serving.lifecycle import EngineLifecycle
+from gateway.thinking.words import WORDS
+
+PROBES = frozenset({"/live", "/ready", "/health"})
 
 
-def create_app(config: Config, life: Life, api_keys: Sequence[bytes]) -> ASGIApp:
+def create_app(config: Config, lifecycle: EngineLifecycle, keys: KnownKeys) -> ASGIApp:
     """The gateway as an ASGI application.
 
     Args:
         config: the configuration.
-        life: the engine's life; the application's lifespan runs it.
-        api_keys: SHA-256 digests of the keys that are let in; none lets everybody in.
+        lifecycle: the engine's life; the application's lifespan runs it.
+        keys: the API keys that are let in; none lets everybody in.
     """
-    routes = _routes(config, life)
+    routes = _routes(config, lifecycle)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with asyncio.TaskGroup() as group:
-            group.create_task(life.run())
+            group.create_task(lifecycle.run())
             yield
-            life.stop()
+            lifecycle.stop()
 
     app = Starlette(
         routes=routes,
-        middleware=_middleware(config, api_keys),
+        middleware=_middleware(config, keys),
         exception_handlers=dict.fromkeys((ApiError, EngineError, HTTPException, Exception), _tell),
         lifespan=lifespan,
     )
@@ -55,14 +65,15 @@ def create_app(config: Config, life: Life, api_keys: Sequence[bytes]) -> ASGIApp
             return "/v1/models/{id}"
         return path if path in known else "unknown"
 
-    return Books(app, route_of, log=config.logging.access)
+    logged = AccessLog(Cancellation(app), route_of, silent=PROBES, enabled=config.logging.access)
+    return RequestId(PathPrefixes(logged, WORDS))
 
 
-def _routes(config: Config, life: Life) -> list[Route]:
-    models, probes = Models(config, life), Probes(config, life)
+def _routes(config: Config, lifecycle: EngineLifecycle) -> list[Route]:
+    models, probes = Models(config, lifecycle), Probes(config, lifecycle)
     return [
-        Route("/v1/chat/completions", ChatCompletions(config, life), methods=["POST"]),
-        Route("/v1/completions", Completions(config, life), methods=["POST"]),
+        Route("/v1/chat/completions", ChatCompletions(config, lifecycle), methods=["POST"]),
+        Route("/v1/completions", Completions(config, lifecycle), methods=["POST"]),
         Route("/v1/models", models.all),
         Route("/v1/models/{id:path}", models.one),
         Route("/live", probes.live),
@@ -73,11 +84,11 @@ def _routes(config: Config, life: Life) -> list[Route]:
     ]
 
 
-def _middleware(config: Config, api_keys: Sequence[bytes]) -> list[Middleware]:
+def _middleware(config: Config, keys: KnownKeys) -> list[Middleware]:
     """From the outside in."""
     open_paths = PROBES | {"/metrics"} if config.metrics.public else PROBES
     inner = [
-        Middleware(ApiKeys, digests=api_keys, open_paths=open_paths),
+        Middleware(ApiKeys, keys=keys, open_paths=open_paths),
         Middleware(BodyLimit, limit=config.server.max_body_bytes),
     ]
     if not config.server.cors_origins:

@@ -71,6 +71,10 @@ class ChannelMarks:
         return (self.start, self.channel, self.constrain, self.message, *self.ends)
 
     @property
+    def inside_turn(self) -> tuple[str, ...]:
+        return (self.channel, self.constrain, self.message)
+
+    @property
     def end_thinking(self) -> str:
         return f"{self.ends[0]}{self.start}assistant{self.channel}final{self.message}"
 

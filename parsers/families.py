@@ -38,6 +38,11 @@ class Family:
         return self.marks.literals if self.marks else ()
 
     @property
+    def inside_turn(self) -> tuple[str, ...]:
+        """Marks that may stand inside a turn, so that none of them is its beginning."""
+        return self.marks.inside_turn if self.marks else ()
+
+    @property
     def thinks(self) -> bool:
         """Whether its models think at all."""
         return self.marks is not None

@@ -61,6 +61,11 @@ class Marks(Protocol):
         ...
 
     @property
+    def inside_turn(self) -> tuple[str, ...]:
+        """Those that may stand inside a turn, so that its beginning is not to be taken for one."""
+        ...
+
+    @property
     def end_thinking(self) -> str:
         """What closes an open think block, so that the answer follows."""
         ...

@@ -38,6 +38,10 @@ class TagMarks:
         return (self.open, self.close)
 
     @property
+    def inside_turn(self) -> tuple[str, ...]:
+        return self.literals
+
+    @property
     def end_thinking(self) -> str:
         return f"\n{self.close}\n\n"
 

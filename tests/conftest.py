@@ -1,7 +1,6 @@
 """What tests of several packages share."""
 
 import asyncio
-import hashlib
 import http.client
 import io
 import json
@@ -16,10 +15,12 @@ import openai
 import pytest
 import uvicorn
 
-from gateway.app import create_app
-from gateway.config import Config, Options, load
-from gateway.life import Life
-from gateway.protocol import BoundedHttpProtocol
+from gateway.asgi import build
+from gateway.config.load import load
+from gateway.config.settings import Config
+from gateway.config.sources import Options
+from gateway.http.protocol import BoundedHttpProtocol
+from gateway.serving.lifecycle import EngineLifecycle, NotePhase
 from tests.fakes import FakeEngine
 
 RunServer = Callable[..., AbstractAsyncContextManager["Running"]]
@@ -87,9 +88,9 @@ class Connection:
         async with asyncio.timeout(_PATIENCE):
             return await self.reader.readuntil(mark)
 
-    async def rest(self) -> bytes:
-        """What comes until the server closes the connection."""
-        async with asyncio.timeout(_PATIENCE):
+    async def rest(self, seconds: float = _PATIENCE) -> bytes:
+        """What comes until the server closes the connection, which must be within `seconds`."""
+        async with asyncio.timeout(seconds):
             return await self.reader.read()
 
     def reset(self) -> None:
@@ -106,9 +107,9 @@ class Connection:
 class Running:
     """A gateway that serves on a real socket."""
 
-    def __init__(self, port: int, life: Life) -> None:
+    def __init__(self, port: int, lifecycle: EngineLifecycle) -> None:
         self.port = port
-        self.life = life
+        self.lifecycle = lifecycle
         self.url = f"http://127.0.0.1:{port}"
 
     def openai(self, base: str = "/v1", **options: Any) -> openai.AsyncOpenAI:
@@ -184,12 +185,10 @@ def make_config(tmp_path: object) -> Callable[..., Config]:
 
 
 @asynccontextmanager
-async def starting(engine: FakeEngine, seconds: dict[str, float]) -> AsyncIterator[FakeEngine]:
-    """Start a fake engine as the command line starts the real one."""
-    seconds["import"] = 0.25
-    async with engine:
-        seconds["engine"] = 0.5
-        yield engine
+async def opening(engine: FakeEngine, note: NotePhase) -> AsyncIterator[FakeEngine]:
+    """Configure a fake engine as the real one is."""
+    note("import", 0.25)
+    yield engine
 
 
 class _Server(uvicorn.Server):
@@ -221,18 +220,19 @@ def interruptible() -> None:
 @pytest.fixture
 def run_server(make_config: Callable[..., Config], monkeypatch: pytest.MonkeyPatch) -> RunServer:
     """Serve a fake engine over HTTP: `async with run_server(engine, *sets, keys=()) as running`."""
-    monkeypatch.setattr("gateway.life._WATCH_SECONDS", 0.01)
+    monkeypatch.setattr("gateway.serving.lifecycle._WATCH_SECONDS", 0.01)
 
     @asynccontextmanager
     async def run(
         engine: FakeEngine, *sets: str, keys: tuple[str, ...] = (), wait: bool = True
     ) -> AsyncIterator[Running]:
         config = make_config("warmup.enabled=false", *sets)
-        life = Life(config, lambda seconds: starting(engine, seconds))
-        digests = [hashlib.sha256(key.encode()).digest() for key in keys]
+        environ = {config.server.api_keys_env: ",".join(keys)}
+        gateway = build(config, environ, lambda note: opening(engine, note))
+        lifecycle = gateway.lifecycle
         server = _Server(
             uvicorn.Config(
-                create_app(config, life, digests),
+                gateway,
                 http=BoundedHttpProtocol,
                 ws="none",
                 log_config=None,
@@ -245,10 +245,10 @@ def run_server(make_config: Callable[..., Config], monkeypatch: pytest.MonkeyPat
         listener = socket.create_server(("127.0.0.1", 0))
         serving = asyncio.create_task(server._serve([listener]))
         try:
-            while wait and life.admission.status != "ready":
-                assert not life.ended.is_set(), "the engine did not start"
+            while wait and lifecycle.status != "ready":
+                assert not lifecycle.ended.is_set(), "the engine did not start"
                 await asyncio.sleep(0.005)
-            yield Running(listener.getsockname()[1], life)
+            yield Running(listener.getsockname()[1], lifecycle)
         finally:
             server.over.set()
             with suppress(asyncio.CancelledError):

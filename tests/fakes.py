@@ -6,20 +6,27 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import chain, repeat
-from types import TracebackType
-from typing import Self
 
-from engine.errors import BadGeneration, EngineDead, EngineStopping, PromptTooLong
-from engine.types import ChatInput, Delta, Function, Generation, Prompt, ToolCall
-from parsers.tools import OPEN
+from engine.errors import BadGeneration, EngineDead, EngineError, PromptTooLong
+from engine.types import (
+    ChatInput,
+    Delta,
+    FinishReason,
+    Function,
+    GenerationRequest,
+    MarkToken,
+    Prompt,
+    ToolCall,
+)
 
 THINKING = "<think>\nLet me see.\n</think>\n\nIt is 42."
 TEMPLATE = "<think></think>{{ enable_thinking }}<tool_call>{{ arguments }}"
+_CALL = "<tool_call>"
 
 
 @dataclass
 class FakeEngine:
-    """Implements `engine.types.Engine`.
+    """Implements `EngineSetup`, `Renderer` and `Engine` of `engine.protocol`, all in one.
 
     Attributes:
         reply: what the model writes, thinking included, when it may think.
@@ -29,14 +36,18 @@ class FakeEngine:
         fails_after: raise `failure` instead of the delta of this number.
         refuses: raised by `submit`.
         render: what rendering waits for.
-        hold: deltas wait until it is set, or until the engine stops or dies.
+        render_failure: raised by rendering.
+        hold: deltas wait until it is set, or until the engine fails or dies.
         free: how many deltas do not wait for `hold`.
-        start: what the start waits for.
+        starting: what the start waits for.
         start_failure: raised by the start.
         cached_tokens: how many tokens of each prompt were cached.
         template: the model's own chat template.
         templates: the configured ones.
-        deaf: leaves `stop_all` unheard.
+        deaf: leaves `fail_all` unheard.
+        requests: all that were submitted.
+        chats: all that were rendered.
+        ended: the choices that were ended before the engine had finished them.
     """
 
     reply: str = THINKING
@@ -47,9 +58,10 @@ class FakeEngine:
     failure: Exception = field(default_factory=lambda: EngineDead("dead"))
     refuses: Exception | None = None
     render: asyncio.Event | None = None
+    render_failure: Exception | None = None
     hold: asyncio.Event | None = None
     free: int = 0
-    start: asyncio.Event | None = None
+    starting: asyncio.Event | None = None
     start_failure: Exception | None = None
     cached_tokens: int = 0
     template: str = TEMPLATE
@@ -59,26 +71,25 @@ class FakeEngine:
     max_num_seqs: int = 4
     dead: bool = False
     deaf: bool = False
-    generations: list[Generation] = field(default_factory=list)
+    requests: list[GenerationRequest] = field(default_factory=list)
     chats: list[ChatInput] = field(default_factory=list)
+    ended: list[int] = field(default_factory=list)
     open: set[str] = field(default_factory=set)
     most_open: int = 0
-    stopping: bool = False
+    failing: EngineError | None = None
     interrupted: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def __aenter__(self) -> Self:
-        if self.start:
-            await self.start.wait()
-        if self.start_failure:
-            raise self.start_failure
+    @property
+    def renderer(self) -> "FakeEngine":
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    @asynccontextmanager
+    async def start(self) -> AsyncIterator["FakeEngine"]:
+        if self.starting:
+            await self.starting.wait()
+        if self.start_failure:
+            raise self.start_failure
+        yield self
         assert not self.open, f"left in the engine: {self.open}"
 
     @property
@@ -92,12 +103,13 @@ class FakeEngine:
     def template_source(self, name: str | None) -> str:
         return self.templates[name] if name else self.template
 
-    def is_special(self, token: str) -> bool:
-        return False
+    def mark_tokens(self, texts: Sequence[str]) -> Sequence[MarkToken]:
+        return ()
 
-    def tool_calls(self, text: str) -> Sequence[ToolCall]:
+    def tool_calls(self, parser: str, text: str) -> Sequence[ToolCall]:
+        assert parser == "hermes"
         try:
-            calls = [json.loads(part.split("</tool_call>")[0]) for part in text.split(OPEN)[1:]]
+            calls = [json.loads(part.split("</tool_call>")[0]) for part in text.split(_CALL)[1:]]
         except ValueError:
             return ()
         return [
@@ -108,6 +120,8 @@ class FakeEngine:
     async def render_chat(self, chat: ChatInput) -> Prompt:
         if self.render:
             await self.render.wait()
+        if self.render_failure:
+            raise self.render_failure
         self.chats.append(chat)
         turns = [f"<|im_start|>{turn.role}\n{turn.content}<|im_end|>\n" for turn in chat.messages]
         tail = "<|im_start|>assistant\n" + chat.prefill
@@ -116,7 +130,9 @@ class FakeEngine:
             tail += "<think>\n\n</think>\n\n"
         return self._prompt("".join(turns) + tail, tail, "messages")
 
-    async def render_text(self, prompt: str | Sequence[int]) -> Prompt:
+    async def render_text(
+        self, prompt: str | Sequence[int], inside_turn: frozenset[int] = frozenset()
+    ) -> Prompt:
         text = prompt if isinstance(prompt, str) else "".join(map(chr, prompt))
         if not text:
             raise BadGeneration("the prompt is empty", "prompt")
@@ -128,57 +144,39 @@ class FakeEngine:
         return Prompt([ord(character) for character in text], tail)
 
     @asynccontextmanager
-    async def submit(self, generation: Generation) -> AsyncIterator[AsyncIterator[Delta]]:
+    async def submit(self, request: GenerationRequest) -> AsyncIterator["_FakeSubmission"]:
         if self.refuses:
             raise self.refuses
-        assert generation.request_id not in self.open
-        self.generations.append(generation)
-        self.open.add(generation.request_id)
+        assert request.request_id not in self.open
+        self.requests.append(request)
+        self.open.add(request.request_id)
         self.most_open = max(self.most_open, len(self.open))
         try:
-            yield self._deltas(generation)
+            yield _FakeSubmission(self, request)
         finally:
-            self.open.discard(generation.request_id)
+            self.open.discard(request.request_id)
 
-    async def _deltas(self, generation: Generation) -> AsyncIterator[Delta]:
-        closed = generation.prompt.tail.rstrip().endswith("</think>")
-        text = self.plain_reply if closed else self.reply
-        limit = generation.sampling.max_tokens
-        finish = "stop" if limit is None or len(text) <= limit else "length"
-        text = text[:limit]
-        pieces = self._pieces(text) if generation.incremental else [text]
-        for number, piece in enumerate(pieces):
-            await self._wait(number)
-            last = number == len(pieces) - 1
-            for index in range(generation.sampling.n):
-                delta = Delta(index, piece, [ord(character) for character in piece])
-                delta.cached_tokens = self.cached_tokens
-                if last:
-                    delta.finish_reason = finish  # type: ignore[assignment]
-                    delta.queue_seconds, delta.first_token_seconds = 0.001, 0.002
-                yield delta
+    def fail_all(self, error: EngineError) -> None:
+        if not self.deaf:
+            self.failing = error
+            self.interrupted.set()
 
-    async def _wait(self, number: int) -> None:
-        if self.hold and number >= self.free:
-            await self._either(self.hold, self.interrupted)
-        await asyncio.sleep(self.pause)
+    def die(self) -> None:
+        """What a killed engine process looks like from here."""
+        self.dead = True
+        self.interrupted.set()
+
+    def check(self, number: int) -> None:
+        """Fail where delta `number` of a reply is to fail."""
         if self.dead:
             raise EngineDead("dead")
-        if self.stopping:
-            raise EngineStopping("the server is shutting down")
+        if self.failing:
+            raise self.failing
         if number == self.fails_after:
             raise self.failure
 
-    @staticmethod
-    async def _either(*events: asyncio.Event) -> None:
-        waiting = [asyncio.ensure_future(event.wait()) for event in events]
-        try:
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for each in waiting:
-                each.cancel()
-
-    def _pieces(self, text: str) -> list[str]:
+    def pieces(self, text: str) -> list[str]:
+        """A reply's text, cut."""
         pieces, at = [], 0
         for cut in chain(self.cuts, repeat(self.cuts[-1])):
             pieces.append(text[at : at + cut])
@@ -187,17 +185,80 @@ class FakeEngine:
                 return pieces
         raise AssertionError
 
-    def text_ends(
-        self, before: Sequence[int], token_ids: Sequence[int], *, special_tokens: bool
-    ) -> Sequence[int]:
-        return range(1, len(token_ids) + 1)
 
-    def stop_all(self) -> None:
-        if not self.deaf:
-            self.stopping = True
-            self.interrupted.set()
+class _FakeSubmission:
+    """Each `gained` brings the next piece of every choice that is not over."""
 
-    def die(self) -> None:
-        """What a killed engine process looks like from here."""
-        self.dead = True
-        self.interrupted.set()
+    def __init__(self, engine: FakeEngine, request: GenerationRequest) -> None:
+        self._engine = engine
+        self._number = 0
+        self._error: Exception | None = None
+        self._woken = False
+        self._changed = asyncio.Event()
+        limit = request.sampling.max_tokens
+        self._left: dict[int, list[str]] = {}
+        self._finish: dict[int, FinishReason] = {}
+        for prompt in request.prompts:
+            closed = prompt.tail.rstrip().endswith("</think>")
+            text = engine.plain_reply if closed else engine.reply
+            for _ in range(request.sampling.n):
+                index = len(self._left)
+                whole = limit is None or len(text) <= limit
+                self._finish[index] = "stop" if whole else "length"
+                cut = text[:limit]
+                self._left[index] = engine.pieces(cut) if request.incremental else [cut]
+
+    async def gained(self) -> Sequence[Delta]:
+        if not (self._error or self._woken):
+            await self._wait()
+        if self._error:
+            raise self._error
+        if self._woken:
+            self._woken = False
+            self._changed.clear()
+            return ()
+        self._engine.check(self._number)
+        self._number += 1
+        deltas = [self._delta(index, pieces) for index, pieces in self._left.items()]
+        self._left = {index: pieces for index, pieces in self._left.items() if pieces}
+        return deltas
+
+    def _delta(self, index: int, pieces: list[str]) -> Delta:
+        text = pieces.pop(0)
+        return Delta(
+            index,
+            [ord(character) for character in text],
+            list(text),
+            None if pieces else self._finish[index],
+            self._engine.cached_tokens,
+            None if pieces else 0.001,
+            None if pieces else 0.002,
+        )
+
+    async def _wait(self) -> None:
+        engine = self._engine
+        if engine.hold and self._number >= engine.free:
+            await _either(engine.hold, engine.interrupted, self._changed)
+        if not (self._error or self._woken):
+            await asyncio.sleep(engine.pause)
+
+    def end(self, index: int) -> None:
+        assert self._left.pop(index), "ended though it was over"
+        self._engine.ended.append(index)
+
+    def wake(self) -> None:
+        self._woken = True
+        self._changed.set()
+
+    def fail(self, error: Exception) -> None:
+        self._error = error
+        self._changed.set()
+
+
+async def _either(*events: asyncio.Event) -> None:
+    waiting = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in waiting:
+            each.cancel()

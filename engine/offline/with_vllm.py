@@ -13,12 +13,13 @@ from contextlib import asynccontextmanager
 from prometheus_client import REGISTRY
 from vllm.platforms import current_platform
 
+from engine.core import VllmEngine
 from engine.errors import EngineFailure
 from engine.offline.job import Drafts, Job, Reply
 from engine.offline.lookup import LONGEST, SHORTEST
-from engine.runner import VllmEngine
 from engine.settings import DEMO_DEFAULTS, engine_arguments, platform_defaults
-from engine.types import Generation, Prompt, Sampling
+from engine.setup import VllmSetup
+from engine.types import GenerationRequest, Prompt, Sampling
 
 _SETTLE_ATTEMPTS = 500
 """How often, a hundredth of a second apart, we look whether vLLM's counters have caught up."""
@@ -37,7 +38,8 @@ async def start(job: Job, model: str, draft: str) -> AsyncIterator["VllmRunner"]
     table |= job.arguments
     if job.speculative:
         table["speculative_config"] = _speculative(job, draft)
-    async with VllmEngine(engine_arguments(table, model, [model]), {}) as engine:
+    setup = await asyncio.to_thread(VllmSetup, engine_arguments(table, model, [model]), {})
+    async with setup.start() as engine:
         counted = bool(job.speculative) and not table.get("disable_log_stats")
         yield VllmRunner(engine, job.num_speculative_tokens if counted else 0)
 
@@ -71,14 +73,18 @@ class VllmRunner:
     async def answer(self, prompt: Sequence[int], max_tokens: int) -> Reply:
         self._asked += 1
         sampling = Sampling(max_tokens=max_tokens, temperature=0.0)
-        generation = Generation(f"offline-{self._asked}", Prompt(prompt, ""), sampling, True)
+        request = GenerationRequest(
+            f"offline-{self._asked}", [Prompt(prompt, "")], sampling, incremental=True
+        )
         reply = Reply([], [])
         sent = time.perf_counter()
-        async with self._engine.submit(generation) as deltas:
-            async for delta in deltas:
-                if delta.token_ids:
+        async with self._engine.submit(request) as submission:
+            finished = False
+            while not finished:
+                for delta in await submission.gained():
                     reply.times.append(time.perf_counter() - sent)
                     reply.token_ids.extend(delta.token_ids)
+                    finished = delta.finish_reason is not None
         self._received += len(reply.token_ids)
         return reply
 

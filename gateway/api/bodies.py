@@ -1,7 +1,7 @@
 """Request bodies, typed: OpenAI's fields, vLLM's sampling parameters, and those for thinking."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta

@@ -29,7 +29,10 @@ class ChatCompletions:
             wish = resolve_wish(body, scope, config)
             check_token_limit(body, lifecycle.renderer.max_model_len)
             asked = ChatInput(
-                body.messages, body.chat_template, body.chat_template_kwargs or {}, "", body.offered()
+                messages=body.messages,
+                template=body.chat_template,
+                variables=body.chat_template_kwargs or {},
+                tools=body.offered(),
             )
             chat, warning = lifecycle.profile.plan(asked, wish)
             prompt = await lifecycle.renderer.render_chat(chat)

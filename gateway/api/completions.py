@@ -29,7 +29,11 @@ class Completions:
             context.stream = bool(body.stream)
             wish = resolve_wish(body, scope, config)
             check_token_limit(body, lifecycle.renderer.max_model_len)
-            prompts = [await lifecycle.renderer.render_text(prompt) for prompt in body.prompts()]
+            inside_turn = lifecycle.profile.inside_turn
+            prompts = [
+                await lifecycle.renderer.render_text(prompt, inside_turn)
+                for prompt in body.prompts()
+            ]
             rendered = Rendered(prompts, "" if wish.switch is None else _WARNING)
             run = make_run(body, wish, rendered, CompletionWriter, lifecycle, config, scope)
             await run.respond(lifecycle.engine, scope, receive, send)

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from gateway.api.bodies import Body, ChatBody, CompletionBody
 from gateway.config.settings import LimitsConfig
 from gateway.http.errors import InvalidRequest
-from gateway.api.bodies import Body, ChatBody, CompletionBody
 
 AnyBody = TypeVar("AnyBody", bound=Body)
 

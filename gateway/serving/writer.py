@@ -33,7 +33,5 @@ class Writer(Protocol):
     def failed(self, error: ApiError) -> bytes:
         """The end of a stream that can't go on: nothing before it may pass for a whole reply."""
 
-    def whole(
-        self, choices: Sequence[ChoiceState], pieces: Sequence[Piece], usage: Usage
-    ) -> bytes:
+    def whole(self, choices: Sequence[ChoiceState], pieces: Sequence[Piece], usage: Usage) -> bytes:
         """The body of a response that is not streamed."""

@@ -59,6 +59,11 @@ class ThinkingProfile:
         """The marks that a reply's text needs though they are special tokens, by token id."""
         return {mark.token_id: mark.text for mark in self.marks if mark.special}
 
+    @property
+    def inside_turn(self) -> frozenset[int]:
+        """See `ChatInput.inside_turn`."""
+        return _inside_turn(self.family, self.marks)
+
     def plan(self, chat: ChatInput, wish: ThinkingWish) -> tuple[ChatInput, str]:
         """How to render a conversation so that the model thinks or not, as was wished.
 
@@ -92,7 +97,14 @@ class ThinkingProfile:
                 warning = "thinking=off: this model has no switch that is known"
         elif wish.switch is True and not dedicated and not template.thinks:
             warning = "thinking=on: this model is not known to think"
-        return replace(chat, template=name, variables=variables, prefill=prefill), warning
+        planned = replace(
+            chat,
+            template=name,
+            variables=variables,
+            prefill=prefill,
+            inside_turn=self.inside_turn,
+        )
+        return planned, warning
 
     def reply_parser(self, prompt: Prompt, switch: bool | None, *, tools: bool) -> ReplyParser:
         """A parser for the reply to `prompt`, which knows whether it begins with thinking.
@@ -139,31 +151,34 @@ async def find_profile(
         family = detect(sources["default" if "default" in sources else None])
     else:
         family = FAMILIES[config.format]
-    return ThinkingProfile(
-        family,
-        renderer.mark_tokens(family.mark_literals),
-        {
-            name: await _profile_template(renderer, name, family, source)
-            for name, source in sources.items()
-            if source
-        },
-    )
+    marks = renderer.mark_tokens(family.mark_literals)
+    probe = ChatInput(_PROBE, inside_turn=_inside_turn(family, marks))
+    templates_found = {
+        name: await _profile_template(renderer, replace(probe, template=name), family, source)
+        for name, source in sources.items()
+        if source
+    }
+    return ThinkingProfile(family, marks, templates_found)
+
+
+def _inside_turn(family: Family, marks: Sequence[MarkToken]) -> frozenset[int]:
+    return frozenset(mark.token_id for mark in marks if mark.text in family.inside_turn)
 
 
 async def _profile_template(
-    renderer: Renderer, name: str | None, family: Family, source: str
+    renderer: Renderer, probe: ChatInput, family: Family, source: str
 ) -> TemplateProfile:
     writes_calls = family.writes_calls(source)
     for variable in family.switches:
         on, off = [
-            await renderer.render_chat(ChatInput(_PROBE, name, {variable: value}))
+            await renderer.render_chat(replace(probe, variables={variable: value}))
             for value in (True, False)
         ]
         if on.token_ids != off.token_ids:
             return TemplateProfile(variable, "", thinks=True, writes_calls=writes_calls)
     marked = any(mark in source for mark in family.mark_literals)
     thinks = family.opener == "nobody" or marked
-    default = await renderer.render_chat(ChatInput(_PROBE, name))
+    default = await renderer.render_chat(probe)
     if not thinks:
         prefill = ""
     elif family.starts_in_thinking(default.tail, assumed=False):

@@ -120,9 +120,7 @@ class OpenAIWriter(ABC):
         """The error, and no `[DONE]`."""
         return ServerSentEvent(data=error.body().decode(), sep="\n").encode()
 
-    def whole(
-        self, choices: Sequence[ChoiceState], pieces: Sequence[Piece], usage: Usage
-    ) -> bytes:
+    def whole(self, choices: Sequence[ChoiceState], pieces: Sequence[Piece], usage: Usage) -> bytes:
         """See `Writer.whole`."""
         return orjson.dumps(
             {

@@ -18,7 +18,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from gateway.config import Options, load
+from gateway.config.load import load
+from gateway.config.sources import Options
 from tests.checkout import ROOT, build_wheel, files
 
 

@@ -10,7 +10,8 @@ import pytest
 from pydantic import TypeAdapter
 
 from engine.settings import engine_arguments
-from gateway.config import Options, load
+from gateway.config.load import load
+from gateway.config.sources import Options
 from tests.checkout import ROOT
 
 PROFILES = sorted(path.stem for path in ROOT.glob("profiles/*.toml"))

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
+from engine.tokens import text_ends
 
 from engine.demo import MODEL
-from engine.tokens import text_ends
 
 TEXT = "🦜<think>a</think>\n\n饕 b"
 

@@ -3,7 +3,6 @@
 import asyncio
 
 import pytest
-
 from engine.turns import in_turns
 
 pytestmark = pytest.mark.anyio

@@ -1,10 +1,10 @@
-"""`gateway.admission`: who may run, and when."""
+"""`gateway.serving.admission`: who may run, and when."""
 
 import pytest
 
 from gateway import metrics
-from gateway.admission import Admission
-from gateway.errors import Unavailable
+from gateway.http.errors import Unavailable
+from gateway.serving.admission import Admission
 
 
 def admission(limit=2, status="ready"):

@@ -1,19 +1,19 @@
-"""`gateway.decode`: no body, however strange, ends in anything but a typed one or a 400."""
+"""`gateway.api.validation`: no body, however strange, ends in anything but a typed one or a 400."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.config import LimitsConfig
-from gateway.decode import decode_chat, decode_completion
-from gateway.errors import BadRequest
+from gateway.api.validation import validate_chat, validate_completion
+from gateway.config.settings import LimitsConfig
+from gateway.http.errors import InvalidRequest
 from tests.gateway.bodies import HELLO, chat, completion, messages, refusal
 
 LIMITS = LimitsConfig()
 DEEP = 100_000
 
 
-@pytest.mark.parametrize("decode", [decode_chat, decode_completion])
+@pytest.mark.parametrize("decode", [validate_chat, validate_completion])
 @pytest.mark.parametrize(
     "body",
     [
@@ -49,20 +49,20 @@ def test_lone_surrogates_are_not_json(escape):
     """Half a character can't come in, so none can go out again."""
     body = HELLO.replace("Hello", escape)
 
-    assert refusal(decode_chat, f"{{{body}}}".encode(), LIMITS).param is None
+    assert refusal(validate_chat, f"{{{body}}}".encode(), LIMITS).param is None
 
 
 def test_whole_surrogate_pairs_are_a_character():
     """An escaped pair is what it stands for."""
     body = HELLO.replace("Hello", r"\ud83d\ude00")
 
-    assert decode_chat(f"{{{body}}}".encode(), LIMITS).messages[0].content == "😀"
+    assert validate_chat(f"{{{body}}}".encode(), LIMITS).messages[0].content == "😀"
 
 
 @pytest.mark.parametrize("body", [b"[]", b"1", b'"a"', b"null", b"true", b"[{}]"])
 def test_not_an_object(body):
     """JSON of another kind is refused as such."""
-    assert refusal(decode_chat, body, LIMITS).message == "The body must be a JSON object."
+    assert refusal(validate_chat, body, LIMITS).message == "The body must be a JSON object."
 
 
 def test_the_last_of_equal_keys_counts():
@@ -73,14 +73,14 @@ def test_the_last_of_equal_keys_counts():
 
 @given(body=st.binary() | st.text().map(str.encode))
 def test_any_bytes_are_a_body_or_an_error(body):
-    """Nothing but BadRequest is raised, whatever the bytes."""
-    for decode in (decode_chat, decode_completion):
-        with pytest.raises(BadRequest):
+    """Nothing but InvalidRequest is raised, whatever the bytes."""
+    for decode in (validate_chat, validate_completion):
+        with pytest.raises(InvalidRequest):
             decode(body, LIMITS)
 
 
 @pytest.mark.parametrize(
-    ("decode", "param"), [(decode_chat, "messages"), (decode_completion, "prompt")]
+    ("decode", "param"), [(validate_chat, "messages"), (validate_completion, "prompt")]
 )
 def test_the_one_required_field(decode, param):
     """Each route needs what it goes on from."""

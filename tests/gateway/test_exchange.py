@@ -1,11 +1,11 @@
-"""`gateway.exchange`: every choice gets its own deltas, and the accounts cover all of them."""
+"""`gateway.serving.request`: every choice gets its deltas, and the accounts cover all."""
 
 import pytest
+from parsers.formats import FORMATS
 
 from engine.types import Delta, Prompt
-from gateway.exchange import Exchange, Usage
-from gateway.reply import ReplySettings
-from parsers.formats import FORMATS
+from gateway.serving.choice import ReplySettings
+from gateway.serving.request import Exchange, Usage
 
 
 def exchange(*prompts, n=1, stops=(), inside=False):

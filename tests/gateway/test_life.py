@@ -37,7 +37,7 @@ async def test_probes_answer_while_the_engine_starts(run_server: RunServer) -> N
             assert int(refused.headers["retry-after"]) <= 120
         assert engine.start
         engine.start.set()
-        await eventually(lambda: running.life.admission.status == "ready")
+        await eventually(lambda: running.lifecycle.admission.status == "ready")
         assert (await running.ask("POST", CHAT, HELLO)).status == 200
 
 
@@ -52,7 +52,7 @@ async def test_the_warmup_comes_before_ready(run_server: RunServer) -> None:
         assert (await running.ask("POST", CHAT, HELLO)).told()[2] == "server_starting"
         assert engine.hold
         engine.hold.set()
-        await eventually(lambda: running.life.admission.status == "ready")
+        await eventually(lambda: running.lifecycle.admission.status == "ready")
         assert (await running.ask("GET", "/ready")).json()["seconds"].keys() == {
             *("import", "engine", "warmup"),
         }
@@ -93,10 +93,10 @@ async def test_an_engine_that_does_not_start_ends_the_life(
     """Exit code 1, one line that says why, and nothing is served."""
     engine = FakeEngine(start_failure=EngineStartError("no such model"))
     async with run_server(engine, wait=False) as running:
-        await eventually(running.life.ended.is_set)
+        await eventually(running.lifecycle.ended.is_set)
         assert (await running.ask("GET", "/live")).status == 503
         assert (await running.ask("POST", CHAT, HELLO)).told()[2] == "engine_dead"
-    assert running.life.exit_code == 1
+    assert running.lifecycle.exit_code == 1
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
         "the engine could not start: no such model"
     ]
@@ -109,8 +109,8 @@ async def test_a_warmup_that_fails_ends_the_life(
     """What can't be warmed up can't be served, whatever the reason."""
     engine = FakeEngine(fails_after=0, failure=failure)
     async with run_server(engine, "warmup.enabled=true", wait=False) as running:
-        await eventually(running.life.ended.is_set)
-    assert running.life.exit_code == 1
+        await eventually(running.lifecycle.ended.is_set)
+    assert running.lifecycle.exit_code == 1
     assert "ERROR" in {record.levelname for record in caplog.records}
 
 
@@ -120,33 +120,33 @@ async def test_draining_lets_running_requests_finish(run_server: RunServer) -> N
     async with run_server(engine) as running, asyncio.TaskGroup() as group:
         open_ones = [group.create_task(running.ask("POST", CHAT, body)) for body in (STREAM, HELLO)]
         await eventually(lambda: len(engine.open) == 2)
-        running.life.stop()
-        await eventually(lambda: running.life.admission.status == "draining")
+        running.lifecycle.stop()
+        await eventually(lambda: running.lifecycle.admission.status == "draining")
         ready = await running.ask("GET", "/ready")
         assert (ready.status, ready.json()["requests_in_flight"]) == (503, 2)
         refused = await running.ask("POST", CHAT, HELLO)
         assert refused.told() == (503, "service_unavailable_error", "server_draining")
         assert refused.headers["retry-after"]
         assert (await running.ask("GET", "/live")).status == 200
-        assert not running.life.ended.is_set()
+        assert not running.lifecycle.ended.is_set()
         assert engine.hold
         engine.hold.set()
         streamed, whole = [await each for each in open_ones]
-        await eventually(running.life.ended.is_set)
+        await eventually(running.lifecycle.ended.is_set)
     assert streamed.body.endswith(b"data: [DONE]\n\n")
     assert whole.json()["choices"][0]["message"]["content"] == "It is 42."
-    assert running.life.exit_code == 0
+    assert running.lifecycle.exit_code == 0
 
 
 async def test_draining_does_not_wait_for_ever(run_server: RunServer) -> None:
     """Who is not done by then gets an error, in the stream or as the response."""
     engine = held()
     async with run_server(engine, "server.drain_seconds=0.1") as running:
-        streamed, whole = await _both(running.ask, engine, running.life.stop)
-        await eventually(running.life.ended.is_set)
+        streamed, whole = await _both(running.ask, engine, running.lifecycle.stop)
+        await eventually(running.lifecycle.ended.is_set)
     assert _error_in_stream(streamed) == "server_draining"
     assert whole.told()[2] == "server_draining"
-    assert running.life.exit_code == 0
+    assert running.lifecycle.exit_code == 0
 
 
 async def test_the_engines_death_is_told_to_everybody(run_server: RunServer) -> None:
@@ -154,13 +154,13 @@ async def test_the_engines_death_is_told_to_everybody(run_server: RunServer) -> 
     engine = held()
     async with run_server(engine) as running:
         streamed, whole = await _both(running.ask, engine, engine.die)
-        await eventually(running.life.ended.is_set)
+        await eventually(running.lifecycle.ended.is_set)
         assert (await running.ask("GET", "/live")).status == 503
         assert (await running.ask("GET", "/ready")).json()["status"] == "dead"
         assert (await running.ask("POST", CHAT, HELLO)).told()[2] == "engine_dead"
     assert _error_in_stream(streamed) == "engine_dead"
     assert whole.told() == (503, "service_unavailable_error", "engine_dead")
-    assert running.life.exit_code == 70
+    assert running.lifecycle.exit_code == 70
 
 
 async def _both(ask: Any, engine: FakeEngine, happen: Any) -> tuple[Answer, Answer]:

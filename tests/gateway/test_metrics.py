@@ -111,10 +111,10 @@ async def test_rejections_stops_and_errors_are_counted(run_server: RunServer) ->
     async with run_server(FakeEngine()) as running:
         before = await running.metrics()
         await running.ask("POST", CHAT, {**HELLO, "stop": "is"})
-        running.life.admission.status = "draining"
+        running.lifecycle.admission.status = "draining"
         await running.ask("POST", CHAT, HELLO)
         growth = grown(before, await running.metrics())
-        running.life.admission.status = "ready"
+        running.lifecycle.admission.status = "ready"
     assert growth['gateway_engine_aborts_total{reason="stop_string"}'] == 1
     assert growth['gateway_rejections_total{reason="server_draining"}'] == 1
 

@@ -157,7 +157,7 @@ async def test_endless_bodies_come_to_an_end(
     run_server: RunServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is left of a refused body is read for a while, so that the answer arrives."""
-    monkeypatch.setattr("gateway.protocol.HEAD_SECONDS", 0.3)
+    monkeypatch.setattr("gateway.http.protocol.HEAD_SECONDS", 0.3)
     async with run_server(FakeEngine()) as running, running.connect() as connection:
         connection.send(request("POST", CHAT, b"", {"content-length": "9" * 15}))
         assert Answer.parse(await connection.until(b"}}")).status == 413

@@ -1,4 +1,4 @@
-"""`gateway.reasoning`: every vendor's words for thinking."""
+"""`gateway.thinking.wish`: every vendor's words for thinking."""
 
 import pytest
 

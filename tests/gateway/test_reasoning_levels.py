@@ -1,4 +1,4 @@
-"""`gateway.reasoning`: which source wins, and which two can't both be meant."""
+"""`gateway.thinking.wish`: which source wins, and which two can't both be meant."""
 
 import pytest
 

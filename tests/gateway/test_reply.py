@@ -1,4 +1,4 @@
-"""`gateway.reply`: visibility decides about text, and about nothing else."""
+"""`gateway.serving.choice`: visibility decides about text, and about nothing else."""
 
 from dataclasses import dataclass
 from itertools import accumulate
@@ -6,12 +6,12 @@ from itertools import accumulate
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-
-from engine.types import Delta
-from gateway.reply import Piece, Reply, ReplySettings
-from parsers.events import Answer
 from parsers.formats import FORMATS
 from parsers.thinking import ThinkingParser
+
+from engine.types import Delta
+from gateway.serving.choice import Piece, Reply, ReplySettings
+from parsers.events import Answer
 
 VISIBILITIES = ("parsed", "hidden", "raw")
 CUTS = (1, 2, 3, 1000)

@@ -1,12 +1,12 @@
-"""`gateway.schema`: what every field takes, and what the bodies make of it."""
+"""`gateway.api.bodies`: what every field takes, and what the bodies make of it."""
 
 import json
 
 import pytest
 
 from engine.types import Sampling
-from gateway.errors import BadRequest
-from gateway.schema import ChatBody, CompletionBody
+from gateway.api.bodies import ChatBody, CompletionBody
+from gateway.http.errors import InvalidRequest
 from tests.gateway.bodies import HELLO, chat, completion, messages
 
 HUGE = "1" + "0" * 400
@@ -64,7 +64,7 @@ def blame(text):
     stream = "" if text.startswith('"stream"') else '"stream":true,'
     try:
         chat(json_text=stream + text, max_n=2**31)
-    except BadRequest as error:
+    except InvalidRequest as error:
         return error.param or "the body"
     return None
 
@@ -143,7 +143,7 @@ ROLE = {"role": "user"}
 )
 def test_bad_messages_are_blamed_by_their_path(turns, param):
     """A message of another shape is refused, and the error leads to the spot."""
-    with pytest.raises(BadRequest) as caught:
+    with pytest.raises(InvalidRequest) as caught:
         messages(*turns)
     assert caught.value.param == param
 
@@ -207,7 +207,7 @@ def test_sampling_has_what_was_asked():
 @pytest.mark.parametrize("key", ["a", "-1", "", "1.0", "٣", "9" * 10, " 1"])
 def test_logit_bias_goes_by_token_id(key):
     """A key that can't be a token id is refused."""
-    with pytest.raises(BadRequest) as caught:
+    with pytest.raises(InvalidRequest) as caught:
         chat({"logit_bias": {key: 1}}).sampling()
     assert caught.value.param == "logit_bias"
 
@@ -272,7 +272,7 @@ def test_prompts(prompt, prompts):
 )
 def test_bad_prompts(prompt, param):
     """Anything else is refused, mixtures too."""
-    with pytest.raises(BadRequest) as caught:
+    with pytest.raises(InvalidRequest) as caught:
         completion({"prompt": prompt})
     assert caught.value.param == param
 

@@ -31,7 +31,7 @@ def held(free: int = 0) -> FakeEngine:
 
 async def check_gone(running: Running, engine: FakeEngine, before: dict[str, float]) -> None:
     """Within a second nothing is left of one request, and it is in the books as what it was."""
-    await eventually(lambda: not engine.open and not running.life.admission.running)
+    await eventually(lambda: not engine.open and not running.lifecycle.admission.running)
     after = await running.metrics()
     assert after[DISCONNECTS] == before[DISCONNECTS] + 1
     assert after[ABORTS] == before.get(ABORTS, 0) + 1
@@ -112,11 +112,11 @@ async def test_gone_while_the_prompt_is_rendered(run_server: RunServer, manner: 
         engine.render = asyncio.Event()
         async with running.connect() as connection:
             connection.send(request("POST", CHAT, {"messages": HELLO}))
-            await eventually(lambda: running.life.admission.running == 1)
+            await eventually(lambda: running.lifecycle.admission.running == 1)
             MANNERS[manner](connection)
             await asyncio.sleep(0.05)
             engine.render.set()
-            await eventually(lambda: not engine.open and not running.life.admission.running)
+            await eventually(lambda: not engine.open and not running.lifecycle.admission.running)
 
 
 async def test_gone_in_the_middle_of_the_body(run_server: RunServer, manner: str) -> None:
@@ -124,9 +124,9 @@ async def test_gone_in_the_middle_of_the_body(run_server: RunServer, manner: str
     engine = held()
     async with run_server(engine) as running, running.connect() as connection:
         connection.send(request("POST", CHAT, {"messages": HELLO})[:-5])
-        await eventually(lambda: running.life.admission.running == 1)
+        await eventually(lambda: running.lifecycle.admission.running == 1)
         MANNERS[manner](connection)
-        await eventually(lambda: not running.life.admission.running)
+        await eventually(lambda: not running.lifecycle.admission.running)
         assert not engine.generations
 
 
@@ -139,7 +139,7 @@ async def test_gone_behind_a_pipelined_request(run_server: RunServer, manner: st
         connection.send(request("GET", "/v1/models"))
         await asyncio.sleep(0.05)
         MANNERS[manner](connection)
-        await eventually(lambda: not engine.open and not running.life.admission.running)
+        await eventually(lambda: not engine.open and not running.lifecycle.admission.running)
 
 
 async def test_many_gone_at_once(run_server: RunServer, manner: str) -> None:
@@ -153,7 +153,7 @@ async def test_many_gone_at_once(run_server: RunServer, manner: str) -> None:
         await eventually(lambda: len(engine.open) == 200, 5)
         for connection in connections:
             MANNERS[manner](connection)
-        await eventually(lambda: not engine.open and not running.life.admission.running)
+        await eventually(lambda: not engine.open and not running.lifecycle.admission.running)
 
 
 async def test_a_finished_request_is_not_gone(run_server: RunServer, manner: str) -> None:
@@ -166,5 +166,5 @@ async def test_a_finished_request_is_not_gone(run_server: RunServer, manner: str
                 connection.send(request("POST", CHAT, body))
                 await connection.until(b"[DONE]\n\n\r\n0\r\n\r\n" if stream else b"}}}")
                 MANNERS[manner](connection)
-        await eventually(lambda: not running.life.admission.running)
+        await eventually(lambda: not running.lifecycle.admission.running)
         assert (await running.metrics())[DISCONNECTS] == before[DISCONNECTS]

@@ -1,16 +1,16 @@
-"""`gateway.switch`: how a model's thinking is found out, and what is done to switch it."""
+"""`gateway.thinking.profile`: how thinking is found out, and what is done to switch it."""
 
 from dataclasses import dataclass, field
 
 import msgspec
 import pytest
+from parsers.formats import FORMATS
 
 from engine.types import ChatInput, Prompt
-from gateway.errors import BadRequest
-from gateway.reasoning import Reasoning
-from gateway.schema import ChatBody
-from gateway.switch import probe
-from parsers.formats import FORMATS
+from gateway.api.bodies import ChatBody
+from gateway.http.errors import InvalidRequest
+from gateway.thinking.profile import probe
+from gateway.thinking.wish import Reasoning
 
 pytestmark = pytest.mark.anyio
 
@@ -227,7 +227,7 @@ async def test_an_unknown_template(load, name, templates):
     """No request brings its own template; the error has the names that there are."""
     model = await load(Renderer(KEYWORD, templates))
 
-    with pytest.raises(BadRequest) as caught:
+    with pytest.raises(InvalidRequest) as caught:
         plan(model, None, chat_template=name)
     assert caught.value.param == "chat_template"
     assert caught.value.message.endswith("there is: a, b." if templates else "there is: none.")
@@ -238,7 +238,7 @@ async def test_no_template_at_all(load, switch):
     """A base model can't chat, and says where to go."""
     model = await load(Renderer(""))
 
-    with pytest.raises(BadRequest, match="/v1/completions") as caught:
+    with pytest.raises(InvalidRequest, match="/v1/completions") as caught:
         plan(model, switch)
     assert caught.value.param == "messages"
     assert model.templates == ()

@@ -3,16 +3,16 @@
 import json
 
 import pytest
+from gateway.wire import DONE, FIELDS, ChatDialect, CompletionDialect, Identity, usage_json
 from hypothesis import given
 from hypothesis import strategies as st
 from openai.types import Completion
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from parsers.formats import FORMATS
 
 from engine.types import Delta
-from gateway.exchange import Usage
-from gateway.reply import Piece, Reply, ReplySettings
-from gateway.wire import DONE, FIELDS, ChatDialect, CompletionDialect, Identity, usage_json
-from parsers.formats import FORMATS
+from gateway.serving.choice import Piece, Reply, ReplySettings
+from gateway.serving.request import Usage
 
 DIALECTS = [ChatDialect, CompletionDialect]
 KINDS = {ChatDialect: (ChatCompletion, ChatCompletionChunk), CompletionDialect: (Completion,) * 2}

@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
-from gateway.errors import BadRequest
-from gateway.reasoning import Surroundings, resolve
-from gateway.schema import ChatBody
+from gateway.api.bodies import ChatBody
+from gateway.http.errors import InvalidRequest
+from gateway.thinking.wish import Surroundings, resolve
 
 
 def user(content):
@@ -30,6 +30,6 @@ def _listed(said):
 
 def refusal(fields, **around):
     """The error that these fields and surroundings make."""
-    with pytest.raises(BadRequest) as caught:
+    with pytest.raises(InvalidRequest) as caught:
         settle(fields, **around)
     return caught.value

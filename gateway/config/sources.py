@@ -9,28 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.config.problems import Problem
+
 PREFIX = "THINKGATE_"
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing wrong with the configuration: dotted key, what, and where it was set."""
-
-    key: str
-    message: str
-    source: str
-
-    def __str__(self) -> str:
-        origin = f" ({self.source})" if self.source else ""
-        return f"{self.key}: {self.message}{origin}"
-
-
-class ConfigError(Exception):
-    """The configuration can't be used; `problems` has every reason, `str()` one a line."""
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("\n".join(map(str, self.problems)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +39,7 @@ Settings = dict[str, Setting]  # by dotted key
 
 
 @dataclass(frozen=True, slots=True)
-class Layers:
+class Sources:
     """All sources merged, the folder of the configuration file, and what could not be read."""
 
     settings: Settings
@@ -66,9 +47,9 @@ class Layers:
     problems: tuple[Problem, ...]
 
 
-def read_layers(
+def read_sources(
     options: Options, environ: Mapping[str, str], cwd: Path, platform: Mapping[str, object]
-) -> Layers:
+) -> Sources:
     """Return every setting that some source gives; `platform` holds lowest-ranked `[engine]` ones.
 
     Unreadable sources become problems, so that the readable ones are still checked.
@@ -85,7 +66,7 @@ def read_layers(
     settings |= dict(_environment(environ, cwd))
     settings |= dict(_assignments(options.sets, problems))
     settings |= dict(_flags(options))
-    return Layers(settings, config_file.parent, tuple(problems))
+    return Sources(settings, config_file.parent, tuple(problems))
 
 
 def _read_file(path: Path, cwd: Path, problems: list[Problem]) -> Settings:
@@ -93,9 +74,9 @@ def _read_file(path: Path, cwd: Path, problems: list[Problem]) -> Settings:
     try:
         return _flatten(tomllib.loads(path.read_text(encoding="utf-8")), label)
     except OSError as error:
-        problems.append(Problem(label, error.strerror or "can't be read", ""))
+        problems.append(Problem(label, error.strerror or "can't be read"))
     except ValueError as error:  # not UTF-8, or not TOML; the latter names the line
-        problems.append(Problem(label, str(error), ""))
+        problems.append(Problem(label, str(error)))
     return {}
 
 
@@ -118,7 +99,7 @@ def _find_profile(name: str, folder: Path, cwd: Path, problems: list[Problem]) -
             return path
     available = sorted({path.stem for place in folders for path in place.glob("*.toml")})
     message = f"unknown profile {name!r}; available: {', '.join(available) or 'none'}"
-    problems.append(Problem("--profile", message, ""))
+    problems.append(Problem("--profile", message))
     return None
 
 
@@ -139,7 +120,7 @@ def _assignments(sets: Sequence[str], problems: list[Problem]) -> Iterator[tuple
         if separator:
             yield key.strip(), Setting(value.strip(), "--set", is_text=True)
         else:  # not repeated in the message: it may hold a secret
-            problems.append(Problem("--set", "needs the form key.path=value", ""))
+            problems.append(Problem("--set", "needs the form key.path=value"))
 
 
 def _flags(options: Options) -> Iterator[tuple[str, Setting]]:

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import ConfigError, Options, load
+from gateway.config.load import load
+from gateway.config.problems import ConfigError
+from gateway.config.sources import Options
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def write(path, text=""):

@@ -66,7 +66,7 @@ class ApiError(Exception):
         return Response(self.body(), self.status, self.headers, media_type="application/json")
 
 
-class BadRequest(ApiError):
+class InvalidRequest(ApiError):
     """The request can't be served as it is: 400."""
 
     def __init__(self, message: str, param: str | None = None, code: str | None = None) -> None:
@@ -105,9 +105,9 @@ def as_api_error(error: Exception) -> ApiError:
         case ApiError():
             return error
         case PromptTooLong():
-            return BadRequest(str(error), error.parameter, "context_length_exceeded")
+            return InvalidRequest(str(error), error.parameter, "context_length_exceeded")
         case BadGeneration():
-            return BadRequest(str(error), error.parameter)
+            return InvalidRequest(str(error), error.parameter)
         case EngineBusy():
             return Unavailable("The server is full. Try again later.", "server_is_overloaded")
         case EngineStopping():

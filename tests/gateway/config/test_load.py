@@ -1,6 +1,5 @@
-"""`gateway.config`: one frozen result, its defaults, and every mistake named at once."""
+"""One frozen result, its defaults, and every mistake named at once."""
 
-import hashlib
 import importlib.util
 import subprocess
 import sys
@@ -11,16 +10,10 @@ from pathlib import Path
 import pytest
 
 from engine.settings import platform_defaults
-from gateway import config
-from gateway.config import (
-    ConfigError,
-    ModelConfig,
-    Options,
-    ServerConfig,
-    load,
-    load_api_keys,
-)
-from tests.gateway.configs import ROOT, problems, write
+from gateway.config.load import load
+from gateway.config.settings import ModelConfig, ServerConfig
+from gateway.config.sources import Options
+from tests.gateway.config.files import ROOT, problems, write
 
 
 def test_defaults(tmp_path):
@@ -78,7 +71,7 @@ def test_loading_is_light(tmp_path):
     """Loading imports neither vLLM nor torch and takes under a second."""
     code = (
         "import sys, time; from pathlib import Path; start = time.monotonic();"
-        "from gateway.config import Options, load;"
+        "from gateway.config.load import load; from gateway.config.sources import Options;"
         "load(Options(sets=('engine.seed=1',)), {}, Path(sys.argv[1]));"
         "sys.exit(bool({'vllm', 'torch'} & sys.modules.keys()) or time.monotonic() - start > 1)"
     )
@@ -221,7 +214,7 @@ def test_missing_vllm_is_one_problem(tmp_path, monkeypatch):
     assert problems(tmp_path, sets=("engine.a=1", "engine.b=2")) == [
         "engine: vLLM is not installed in this environment"
     ]
-    monkeypatch.setattr(config, "platform_defaults", dict)
+    monkeypatch.setattr("gateway.config.load.platform_defaults", dict)
     assert problems(tmp_path, sets=("a.b=1",)) == ["a.b: unknown key (--set)"]
 
 
@@ -242,42 +235,3 @@ def test_errors_keep_secrets(tmp_path, environ, sets):
     (problem,) = problems(tmp_path, environ, sets=sets)
 
     assert "sk-hidden" not in problem
-
-
-def digests(*keys):
-    """Return what is kept of some keys."""
-    return tuple(hashlib.sha256(key).digest() for key in keys)
-
-
-def test_api_keys(tmp_path):
-    """Keys come from the variable and the file, trimmed, without comments and duplicates."""
-    path = write(tmp_path / "keys", "# ours\n\n three # for the batch job\nfo#ur\n two\n")
-    server = ServerConfig(api_keys_env="KEYS", api_keys_file=str(path))
-
-    keys = load_api_keys(server, {"KEYS": " one ,, two,"})
-
-    assert keys == digests(b"one", b"two", b"three", b"fo#ur")
-
-
-def test_no_api_keys():
-    """Without a variable or with an empty one there are no keys."""
-    assert load_api_keys(ServerConfig(), {}) == ()
-    assert load_api_keys(ServerConfig(), {"THINKGATE_API_KEYS": " ,"}) == ()
-    assert load_api_keys(ServerConfig(api_keys_env=""), {"THINKGATE_API_KEYS": "k"}) == ()
-
-
-@pytest.mark.parametrize("text", ["", "# only a comment\n"])
-def test_key_file_without_keys(tmp_path, text):
-    """A key file that holds no key is an error: it would open the gateway to everybody."""
-    server = ServerConfig(api_keys_file=str(write(tmp_path / "keys", text)))
-
-    with pytest.raises(ConfigError, match=r"server\.api_keys_file: the file holds no key"):
-        load_api_keys(server, {})
-
-
-def test_key_file_unreadable(tmp_path):
-    """A key file that vanished since loading is an error, not a missing lock."""
-    server = ServerConfig(api_keys_file=str(tmp_path / "gone"))
-
-    with pytest.raises(ConfigError, match="No such file"):
-        load_api_keys(server, {})

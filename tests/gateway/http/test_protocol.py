@@ -1,4 +1,4 @@
-"""What never reaches the application: broken, huge, slow and pipelined HTTP."""
+"""What the application does not see: broken, huge and slow HTTP."""
 
 import asyncio
 from typing import Any
@@ -53,6 +53,7 @@ async def test_garbage(run_server: RunServer, before: bytes) -> None:
                 answer = Answer.parse(await connection.rest())
             assert answer.told() == (400, "invalid_request_error", None), garbage
             assert answer.headers["connection"] == "close", garbage
+            assert answer.headers["x-request-id"].startswith("req-"), garbage
         assert (await running.ask("GET", "/live")).status == 200
 
 
@@ -62,11 +63,11 @@ async def test_bad_chunks(run_server: RunServer) -> None:
         for chunk in BAD_CHUNKS:
             async with running.connect() as connection:
                 connection.send(request("POST", CHAT, None, CHUNKED), b"2\r\n{ \r\n")
-                await eventually(lambda: running.life.admission.running)
+                await eventually(lambda: running.lifecycle.admission.running)
                 connection.send(chunk, b"XXXXXXXX\r\nXX")
                 answer = Answer.parse(await connection.rest())
             assert answer.told() == (400, "invalid_request_error", None), chunk
-            await eventually(lambda: not running.life.admission.running)
+            await eventually(lambda: not running.lifecycle.admission.running)
 
 
 async def test_huge_heads(run_server: RunServer) -> None:
@@ -92,7 +93,7 @@ async def test_large_heads_pass(run_server: RunServer) -> None:
 
 async def test_slow_heads(run_server: RunServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A head that dawdles is a 408, on a fresh connection and behind an answer."""
-    monkeypatch.setattr("gateway.protocol.HEAD_SECONDS", 0.15)
+    monkeypatch.setattr("gateway.http.protocol.HEAD_SECONDS", 0.15)
     async with run_server(FakeEngine()) as running:
         for before in (b"", MODELS):
             async with running.connect() as connection:
@@ -108,7 +109,7 @@ async def test_slow_heads(run_server: RunServer, monkeypatch: pytest.MonkeyPatch
 
 async def test_silent_connections(run_server: RunServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection on which nothing ever comes is closed without a word."""
-    monkeypatch.setattr("gateway.protocol.HEAD_SECONDS", 0.1)
+    monkeypatch.setattr("gateway.http.protocol.HEAD_SECONDS", 0.1)
     async with run_server(FakeEngine()) as running, running.connect() as connection:
         assert await connection.rest() == b""
 
@@ -117,7 +118,7 @@ async def test_slow_answers_are_no_slow_heads(
     run_server: RunServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The head's time does not run while a body comes or an answer is made."""
-    monkeypatch.setattr("gateway.protocol.HEAD_SECONDS", 0.1)
+    monkeypatch.setattr("gateway.http.protocol.HEAD_SECONDS", 0.1)
     engine = FakeEngine(reply="ok", pause=0.2)
     async with run_server(engine) as running, running.connect() as connection:
         data = request("POST", CHAT, {"messages": HELLO})
@@ -125,49 +126,6 @@ async def test_slow_answers_are_no_slow_heads(
         await asyncio.sleep(0.2)
         connection.send(data[-3:])
         assert b'"ok"' in await connection.until(b"}}}")
-
-
-async def test_slow_bodies(run_server: RunServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A body that dawdles is a 408 that frees its slot."""
-    monkeypatch.setattr("gateway.body._BODY_SECONDS", 0.1)
-    async with run_server(FakeEngine()) as running, running.connect() as connection:
-        connection.send(request("POST", CHAT, {"messages": HELLO})[:-3])
-        assert Answer.parse(await connection.rest()).told() == (408, "invalid_request_error", None)
-        assert not running.life.admission.running
-
-
-async def test_pipelined_requests(run_server: RunServer) -> None:
-    """Requests sent without waiting are all answered, in their order."""
-    engine = FakeEngine(pause=0.001)
-    last = request("GET", "/nowhere", None, {"connection": "close"})
-    stream = request("POST", CHAT, {"messages": HELLO, "stream": True})
-    async with run_server(engine) as running, running.connect() as connection:
-        connection.send(request("POST", CHAT, {"messages": HELLO}), MODELS, stream, MODELS, last)
-        data = await connection.rest()
-    order = [b'"chat.completion"', b'"list"', b"[DONE]", b'"list"', b"no such route"]
-    at = 0
-    for mark in order:
-        at = data.index(mark, at) + 1
-    assert data.count(b"HTTP/1.1 ") == 5
-
-
-@pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("more", [b"garbage\r\n\r\n", b"GET /" + b"x" * 70_000])
-async def test_garbage_behind_a_request(run_server: RunServer, stream: bool, more: bytes) -> None:
-    """A request is answered whatever comes behind it; then the connection is closed."""
-    engine = FakeEngine(hold=asyncio.Event())
-    async with run_server(engine) as running, running.connect() as connection:
-        connection.send(request("POST", CHAT, {"messages": HELLO, "stream": stream}))
-        await eventually(lambda: engine.open)
-        connection.send(more)
-        await asyncio.sleep(0.05)
-        assert engine.open
-        assert engine.hold
-        engine.hold.set()
-        data = await connection.rest()
-    assert data.startswith(b"HTTP/1.1 200 ")
-    assert data.count(b"HTTP/1.1 ") == 1
-    assert b'"finish_reason":"stop"' in data
 
 
 @pytest.mark.parametrize("upgrade", ["h2c", "websocket"])
@@ -186,6 +144,29 @@ async def test_upgrades_are_declined(run_server: RunServer, upgrade: str, cut: i
             assert (await connection.until(b"}}}")).startswith(b"HTTP/1.1 200 ")
         connection.send(request("GET", "/v1/models", None, offer))
         assert (await connection.until(b"}]}")).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_an_offer_leaves_no_clock_running(
+    run_server: RunServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind a head with an offer nothing is due, so a slow answer comes whole."""
+    monkeypatch.setattr("gateway.http.protocol.HEAD_SECONDS", 0.1)
+    engine = FakeEngine(reply="ok", pause=0.2)
+    offer = {"connection": "Upgrade", "upgrade": "h2c"}
+    async with run_server(engine) as running, running.connect() as connection:
+        connection.send(request("POST", CHAT, {"messages": HELLO}, offer))
+        assert b'"ok"' in await connection.until(b"}}}")
+
+
+async def test_trailers_are_no_headers(run_server: RunServer) -> None:
+    """What trails a body came too late to be a key, and past every proxy that looks at headers."""
+    body = b'{"messages": [{"role": "user", "content": "?"}]}'
+    chunks = b"%x\r\n%b\r\n0\r\nauthorization: Bearer k\r\n\r\n" % (len(body), body)
+    async with run_server(FakeEngine(), keys=("k",)) as running:
+        for headers, status in (({}, b"401"), ({"authorization": "Bearer k"}, b"200")):
+            async with running.connect() as connection:
+                connection.send(request("POST", CHAT, None, CHUNKED | headers) + chunks)
+                assert (await connection.until(b"\r\n")).startswith(b"HTTP/1.1 " + status)
 
 
 async def test_old_http(run_server: RunServer) -> None:

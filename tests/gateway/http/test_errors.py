@@ -1,4 +1,4 @@
-"""`gateway.errors`: one table, one shape, and nothing that a client should not see."""
+"""One table, one shape, and nothing that a client should not see."""
 
 import json
 
@@ -13,7 +13,7 @@ from engine.errors import (
     EngineStopping,
     PromptTooLong,
 )
-from gateway.errors import ApiError, BadRequest, ModelNotFound, Unavailable, as_api_error
+from gateway.http.errors import ApiError, InvalidRequest, ModelNotFound, Unavailable, as_api_error
 
 INVALID, UNAVAILABLE = "invalid_request_error", "service_unavailable_error"
 
@@ -21,7 +21,7 @@ INVALID, UNAVAILABLE = "invalid_request_error", "service_unavailable_error"
 @pytest.mark.parametrize(
     ("error", "status", "kind", "param", "code"),
     [
-        (BadRequest("m", "n"), 400, INVALID, "n", None),
+        (InvalidRequest("m", "n"), 400, INVALID, "n", None),
         (PromptTooLong(8, 9, "messages"), 400, INVALID, "messages", "context_length_exceeded"),
         (PromptTooLong(8, None, "prompt"), 400, INVALID, "prompt", "context_length_exceeded"),
         (BadGeneration("m", "n"), 400, INVALID, "n", None),
@@ -89,7 +89,7 @@ def test_headers_are_kept():
 
 def test_any_text_makes_a_body():
     """Quotes, line ends and other scripts stay inside the JSON, on one line."""
-    body = BadRequest('"a"\n\u2028', "é\0").body()
+    body = InvalidRequest('"a"\n\u2028', "é\0").body()
 
     assert json.loads(body)["error"]["message"] == '"a"\n\u2028'
     assert b"\n" not in body

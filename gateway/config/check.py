@@ -7,7 +7,7 @@ from dataclasses import fields
 from datetime import date, time
 from typing import Any
 
-from gateway.config import Loaded
+from gateway.config.load import Loaded
 
 # `watermark_config` holds a key; "token" counts as a word, so that `tokenizer` stays readable.
 SECRET = re.compile(r"(^|_)token$|api_?key|password|secret|^watermark_config$", re.IGNORECASE)

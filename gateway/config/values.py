@@ -13,9 +13,8 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 
-from gateway.layers import Setting
-
-DEMO = "demo"  # the embedded model's path and name
+from gateway.config.settings import DEMO
+from gateway.config.sources import Setting
 
 
 def convert(setting: Setting, kind: Any) -> Any:

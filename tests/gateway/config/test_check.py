@@ -1,4 +1,4 @@
-"""`gateway.configcheck`: the description reloads, names sources and keeps secrets."""
+"""`thinkgate check`: its output reloads, names sources and keeps secrets."""
 
 import tomllib
 from dataclasses import replace
@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.config import Loaded, Options, load
-from gateway.configcheck import describe
-from tests.gateway.configs import ROOT, write
+from gateway.config.check import describe
+from gateway.config.load import Loaded, load
+from gateway.config.sources import Options
+from tests.gateway.config.files import ROOT, write
 
 
 def reload(text, tmp_path):

@@ -1,8 +1,9 @@
-"""`gateway.layers`: which source wins, and what becomes of unreadable ones."""
+"""Which source wins, and what becomes of unreadable ones."""
 
-from gateway import config
-from gateway.config import ModelConfig, Options, load
-from tests.gateway.configs import problems, write
+from gateway.config.load import load
+from gateway.config.settings import ModelConfig
+from gateway.config.sources import Options
+from tests.gateway.config.files import problems, write
 
 
 def test_each_source_beats_the_one_before(tmp_path):
@@ -27,7 +28,7 @@ def test_each_source_beats_the_one_before(tmp_path):
 def test_platform_defaults_rank_lowest(tmp_path, monkeypatch):
     """The CPU build's engine arguments hold until any source says otherwise."""
     monkeypatch.setattr(
-        config, "platform_defaults", lambda: {"gpu_memory_utilization": 0.4, "seed": 1}
+        "gateway.config.load.platform_defaults", lambda: {"gpu_memory_utilization": 0.4, "seed": 1}
     )
 
     loaded = load(Options(model="org/name", sets=("engine.seed=2",)), {}, tmp_path)

@@ -1,4 +1,4 @@
-"""`gateway.values`: how plain text from the environment and from --set is understood."""
+"""How plain text from the environment and from --set is understood."""
 
 from dataclasses import asdict
 
@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.config import Options, load
-from gateway.layers import Setting
-from gateway.values import convert
+from gateway.config.load import load
+from gateway.config.sources import Options, Setting
+from gateway.config.values import convert
 
 
 @pytest.mark.parametrize(

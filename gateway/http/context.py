@@ -1,14 +1,16 @@
 """What is known of one HTTP request beside its body, from its first byte to its log line."""
 
-import re
 import time
 import uuid
 from dataclasses import dataclass, field
 
-from starlette.types import Scope
+from starlette.types import Scope, Send
+
+from gateway.config.keys import ANONYMOUS, Principal
 
 KEY = "thinkgate"
-_CLIENT_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
+"""Where a request's scope has its context."""
+
 _ID_PREFIXES = {"/v1/chat/completions": "chatcmpl", "/v1/completions": "cmpl"}
 
 
@@ -18,8 +20,12 @@ class RequestContext:
 
     Attributes:
         client_id: the `X-Request-Id` that the client sent, if it is a decent one.
-        path: the path without prefixes.
+        path: the path without the root path and without prefixes.
         prefixes: the words that stood in front of it.
+        principal: who the request is made for.
+        send: the server's own. Middleware wraps `send` to see a response start; once it has, a
+            stream may write the chunks of its body here, each of which would otherwise pass
+            through every wrapper.
         token: makes our ids unique.
         started: `time.perf_counter()` of the request's arrival.
         stream: the client asked for a stream.
@@ -27,9 +33,11 @@ class RequestContext:
         error_code: the code of the error that was sent, in the response or in the stream.
     """
 
-    client_id: str | None
-    path: str
+    client_id: str | None = None
+    path: str = ""
     prefixes: tuple[str, ...] = ()
+    principal: Principal = ANONYMOUS
+    send: Send | None = None
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
     started: float = field(default_factory=time.perf_counter)
     stream: bool = False
@@ -50,15 +58,6 @@ class RequestContext:
     def seconds(self) -> float:
         """Time since the request arrived."""
         return time.perf_counter() - self.started
-
-
-def client_id(headers: list[tuple[bytes, bytes]]) -> str | None:
-    """The client's `X-Request-Id`, unless it could break a header or a log line."""
-    for name, value in headers:
-        if name == b"x-request-id":
-            text = value.decode("latin-1")
-            return text if _CLIENT_ID.match(text) else None
-    return None
 
 
 def context_of(scope: Scope) -> RequestContext:

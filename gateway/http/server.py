@@ -7,20 +7,45 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from typing import Protocol
 
 import uvicorn
+from starlette.types import Receive, Scope, Send
 
 from engine.processes import engine_processes, kill
-from gateway.app import create_app
-from gateway.config import Config
-from gateway.life import EXIT_NOT_STARTED, EngineStarter, Life
-from gateway.protocol import BoundedHttpProtocol
+from gateway.config.settings import ServerConfig
+from gateway.http.protocol import BoundedHttpProtocol
 
 log = logging.getLogger("thinkgate")
 
 _KEEP_ALIVE_SECONDS = 75
 _CLOSING_SECONDS = 3
+_EXIT_NOT_STARTED = 1
+
+
+class Lifecycle(Protocol):
+    """What the process knows of the engine's life, which the application's lifespan runs."""
+
+    @property
+    def status(self) -> str: ...
+
+    @property
+    def ended(self) -> asyncio.Event: ...
+
+    @property
+    def exit_code(self) -> int: ...
+
+    def stop(self) -> None: ...
+
+
+class Gateway(Protocol):
+    """The application that is served."""
+
+    @property
+    def lifecycle(self) -> Lifecycle: ...
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
 
 
 class _Server(uvicorn.Server):
@@ -31,7 +56,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(config: Config, api_keys: Sequence[bytes], start_engine: EngineStarter) -> int:
+async def serve(gateway: Gateway, config: ServerConfig) -> int:
     """Serve until a signal or the engine's death.
 
     The order: listen, answer probes, start the engine, warm up, serve; on a signal refuse new
@@ -40,18 +65,15 @@ async def serve(config: Config, api_keys: Sequence[bytes], start_engine: EngineS
     Returns:
         The process's exit code.
     """
-    server_config = config.server
     try:
-        listener = _listen(server_config.host, server_config.port)
+        listener = _listen(config.host, config.port)
     except OSError as error:
-        place = f"{server_config.host}:{server_config.port}"
-        log.error("cannot listen on %s: %s", place, _reason(error))
-        return EXIT_NOT_STARTED
-    life = Life(config, start_engine)
+        log.error("cannot listen on %s:%s: %s", config.host, config.port, _reason(error))
+        return _EXIT_NOT_STARTED
     server = _Server(
         uvicorn.Config(
-            create_app(config, life, api_keys),
-            root_path=server_config.root_path,
+            gateway,
+            root_path=config.root_path,
             http=BoundedHttpProtocol,
             ws="none",
             lifespan="on",
@@ -62,16 +84,17 @@ async def serve(config: Config, api_keys: Sequence[bytes], start_engine: EngineS
             timeout_graceful_shutdown=_CLOSING_SECONDS,
         )
     )
-    _handle_signals(life)
+    lifecycle = gateway.lifecycle
+    _handle_signals(lifecycle)
     host, port = listener.getsockname()[:2]
     log.info("listening on http://%s:%s", f"[{host}]" if ":" in host else host, port)
     async with asyncio.TaskGroup() as group:
-        closer = group.create_task(_close_when_ended(server, life))
+        closer = group.create_task(_close_when_ended(server, lifecycle))
         await server.serve([listener])
         closer.cancel()
     # Else the interpreter takes what vLLM has made apart piece by piece, which takes seconds.
     gc.freeze()
-    return life.exit_code
+    return lifecycle.exit_code
 
 
 def _reason(error: OSError) -> str:
@@ -85,7 +108,7 @@ def _listen(host: str, port: int) -> socket.socket:
     return socket.create_server((host, port), family=family, backlog=2048)
 
 
-def _handle_signals(life: Life) -> None:
+def _handle_signals(lifecycle: Lifecycle) -> None:
     loop = asyncio.get_running_loop()
     seen: list[int] = []
 
@@ -93,11 +116,11 @@ def _handle_signals(life: Life) -> None:
         seen.append(number)
         if len(seen) > 1:
             _abandon(128 + number)
-        if life.admission.status in ("starting", "warming"):
+        if lifecycle.status in ("starting", "warming"):
             # Nobody is served yet, and the start runs in a thread that nothing can cancel.
             _abandon(0)
         log.info("%s: draining", signal.Signals(number).name)
-        life.stop()
+        lifecycle.stop()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal, number)
@@ -110,6 +133,6 @@ def _abandon(code: int) -> None:
     os._exit(code)
 
 
-async def _close_when_ended(server: uvicorn.Server, life: Life) -> None:
-    await life.ended.wait()
+async def _close_when_ended(server: uvicorn.Server, lifecycle: Lifecycle) -> None:
+    await lifecycle.ended.wait()
     server.should_exit = True

@@ -1,0 +1,1 @@
+"""What the gateway is told: settings, the sources they come from, and API keys."""

@@ -1,0 +1,1 @@
+"""HTTP around the routes: the server, what each request passes on its way in, and errors."""
