@@ -4,6 +4,7 @@ import json
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +12,15 @@ from pathlib import Path
 import pytest
 
 from engine.demo import MODEL
-from tests.real.gateways import COMMAND, Gateway, Probed, environment, wait_gone
+from tests.real.gateways import (
+    COMMAND,
+    PATIENCE,
+    Gateway,
+    Probed,
+    at_most,
+    environment,
+    wait_gone,
+)
 
 STARTS = 120.0
 
@@ -44,16 +53,15 @@ def test_probes_answer_while_the_engine_loads(start: tuple[Gateway, list[Probed]
     moments = [gateway.started, *(moment for moment, *_ in probed)]
     gaps = [after - before for before, after in pairwise(moments)]
     print(f"first answer after {gaps[0]:.2f} s, longest gap {max(gaps[1:]):.2f} s")
-    assert max(gaps[1:]) < 2
+    assert max(gaps[1:]) < at_most(2, gateway.reply_seconds())
 
 
 def test_ready_tells_where_the_time_went(gateway: Gateway) -> None:
     """`/ready` has the seconds of each phase; `/health` is vLLM's, without a body."""
     with gateway.client() as client:
         ready, health = client.get("/ready").json(), client.get("/health")
-    print(ready["seconds"])
     assert ready["status"] == "ready"
-    assert set(ready["seconds"]) == {"import", "engine", "warmup"}
+    assert set(ready["seconds"]) == {"import", "tokenizer", "engine", "warmup"}
     assert all(seconds > 0 for seconds in ready["seconds"].values())
     assert (health.status_code, health.content) == (200, b"")
 
@@ -70,7 +78,7 @@ def test_nonsense_is_refused_at_once(tmp_path: Path) -> None:
     }
     code, output, seconds = serve(tmp_path, *(f"--set={key}=-1" for key in wrong))
     assert code == 78
-    assert seconds < 2
+    assert seconds < at_most(2, _python_seconds())
     assert "Traceback" not in output
     lines = output.splitlines()
     assert len(lines) == len(wrong)
@@ -84,7 +92,14 @@ def test_a_missing_model_is_a_bad_configuration(tmp_path: Path) -> None:
     code, output, seconds = serve(tmp_path, f"--model={tmp_path}/nowhere")
     assert (code, len(output.splitlines())) == (78, 1)
     assert "model.path: no such folder" in output
-    assert seconds < 2
+    assert seconds < at_most(2, _python_seconds())
+
+
+def _python_seconds() -> float:
+    """How long Python takes now to import a web server: the yardstick for a short command."""
+    begun = time.monotonic()
+    subprocess.run([sys.executable, "-c", "import uvicorn, starlette.applications"], check=True)
+    return time.monotonic() - begun
 
 
 def causes(output: str) -> list[str]:
@@ -129,10 +144,11 @@ def test_sigterm_while_the_engine_starts(tmp_path: Path) -> None:
         family = gateway.family()
         gateway.process.terminate()
         begun = time.monotonic()
-        assert gateway.process.wait(5) == 0
-        exited = time.monotonic() - begun
-        wait_gone(family, 5 - exited)
-        print(f"exit after {exited:.2f} s, last child after {time.monotonic() - begun:.2f} s")
+        assert gateway.process.wait(PATIENCE) == 0
+        wait_gone(family, PATIENCE)
+        gone = time.monotonic() - begun
+        print(f"all gone after {gone:.2f} s")
+        assert gone < at_most(5, _python_seconds())
 
 
 def test_version_names_both(gateway: Gateway) -> None:
