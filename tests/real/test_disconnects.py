@@ -18,7 +18,7 @@ CLIENTS, SEED = 200, 1
 
 
 async def test_nothing_is_left_of_clients_that_vanish(gateway: Gateway) -> None:
-    """200 clients go at any moment of their requests, by FIN or RST: the engine is empty at once."""
+    """200 clients go at any moment, by FIN or RST: the engine is empty at once."""
     yardstick = await asyncio.to_thread(gateway.reply_seconds)
     before = gateway.metrics()
     busy = asyncio.Event()

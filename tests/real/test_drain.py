@@ -31,7 +31,7 @@ async def started(*streams: Stream) -> None:
 
 async def unready(client: httpx2.AsyncClient) -> httpx2.Response:
     """What `/ready` says once it does not say 200 any more."""
-    while (ready := await client.get("/ready")).status_code == 200:
+    while (ready := await client.get("/ready")).status_code == 200:  # noqa: ASYNC110 - a process
         await asyncio.sleep(0.01)
     return ready
 
