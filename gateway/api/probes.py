@@ -23,12 +23,17 @@ class Probes:
         return Response(status_code=503 if self._lifecycle.status == "dead" else 200)
 
     async def ready(self, request: Request) -> Response:
-        """200 while requests are taken; the body says where the start has got to."""
+        """200 while requests are taken; the body says where the start has got to.
+
+        It has the model's thinking as soon as that is known, long before the engine is there.
+        """
+        profile = self._lifecycle.profile_or_none
         body = {
             "status": self._lifecycle.status,
             "seconds": {name: round(value, 3) for name, value in self._lifecycle.seconds.items()},
             "model": self._config.model.names[0],
             "requests_in_flight": self._lifecycle.admission.running,
+            "thinking": profile.summary() if profile else None,
         }
         return Response(orjson.dumps(body), self._status(), media_type="application/json")
 

@@ -41,16 +41,36 @@ class TemplateProfile:
 
 
 @dataclass(frozen=True, slots=True)
+class ProfileSummary:
+    """What `/ready` tells of a profile.
+
+    Attributes:
+        format: the family's name.
+        switch: what keeps the model from thinking: a variable of the chat template, `prefill`,
+            `template` where a configured one is for that alone, or `none`.
+        marks: the family's marks, each with its token id; None where it is no single token.
+        why: how the family was told, in one sentence.
+    """
+
+    format: str
+    switch: str
+    marks: Mapping[str, int | None]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class ThinkingProfile:
     """The model, as far as its thinking goes.
 
     Attributes:
         family: its marks and its parser.
+        why: how the family was told.
         marks: those of its marks that are single tokens.
         templates: every chat template by name; None is the model's own.
     """
 
     family: Family
+    why: str
     marks: Sequence[MarkToken]
     templates: Mapping[str | None, TemplateProfile]
 
@@ -63,6 +83,21 @@ class ThinkingProfile:
     def inside_turn(self) -> frozenset[int]:
         """See `ChatInput.inside_turn`."""
         return _inside_turn(self.family, self.marks)
+
+    def summary(self) -> ProfileSummary:
+        """What operators are told."""
+        name, dedicated = self._template(None, False)
+        template = self.templates.get(name)
+        switch = "none"
+        if template and template.variable:
+            switch = template.variable
+        elif template and dedicated:
+            switch = "template"
+        elif template and template.prefill:
+            switch = "prefill"
+        token_ids = {mark.text: mark.token_id for mark in self.marks}
+        marks = {text: token_ids.get(text) for text in self.family.mark_literals}
+        return ProfileSummary(self.family.name, switch, marks, self.why)
 
     def plan(self, chat: ChatInput, wish: ThinkingWish) -> tuple[ChatInput, str]:
         """How to render a conversation so that the model thinks or not, as was wished.
@@ -147,10 +182,7 @@ async def find_profile(
         CallerError: a template can't be rendered.
     """
     sources = {name: renderer.template_source(name) for name in (None, *templates)}
-    if config.format == "auto":
-        family = detect(sources["default" if "default" in sources else None])
-    else:
-        family = FAMILIES[config.format]
+    family, why = _family(config.format, sources["default" if "default" in sources else None])
     marks = renderer.mark_tokens(family.mark_literals)
     probe = ChatInput(_PROBE, inside_turn=_inside_turn(family, marks))
     templates_found = {
@@ -158,7 +190,19 @@ async def find_profile(
         for name, source in sources.items()
         if source
     }
-    return ThinkingProfile(family, marks, templates_found)
+    return ThinkingProfile(family, why, marks, templates_found)
+
+
+def _family(format_name: str, template: str) -> tuple[Family, str]:
+    """The model's family, and how it was told."""
+    if format_name != "auto":
+        return FAMILIES[format_name], "[thinking] format says so"
+    family = detect(template)
+    mentioned = [mark for mark in family.mark_literals if mark in template]
+    if mentioned:
+        return family, f"the chat template mentions {', '.join(mentioned)}"
+    missing = "the chat template mentions no marks" if template else "there is no chat template"
+    return family, f"{missing}, so {', '.join(family.mark_literals)} are looked for"
 
 
 def _inside_turn(family: Family, marks: Sequence[MarkToken]) -> frozenset[int]:
