@@ -41,10 +41,12 @@ def test_whole_packages(wheel: Path) -> None:
 
 
 def test_entry_points(distribution: PathDistribution) -> None:
-    """It installs one command, and the plugin that vLLM loads."""
+    """It installs one command, what that finds its clients by, and the plugin that vLLM loads."""
+    clients = {"chat", "eval", "bench"}
     assert {(each.group, each.name, each.value) for each in distribution.entry_points} == {
         ("console_scripts", "thinkgate", "gateway.__main__:main"),
         ("vllm.general_plugins", "thinkgate", "engine.plugin:register"),
+        *(("thinkgate.commands", name, "client.__main__:main") for name in clients),
     }
 
 

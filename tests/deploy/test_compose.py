@@ -11,7 +11,8 @@ import yaml
 from prometheus_client.metrics import MetricWrapperBase
 
 from gateway import metrics
-from gateway.config import Options, load
+from gateway.config.load import load
+from gateway.config.sources import Options
 from tests.checkout import ROOT
 
 
