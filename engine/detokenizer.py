@@ -4,7 +4,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from tokenizers.decoders import DecodeStream
+from tokenizers import decoders
+from transformers import TokenizersBackend
 from vllm.tokenizers.detokenizer_utils import convert_prompt_ids_to_tokens, detokenize_incrementally
 
 _log = logging.getLogger("thinkgate.engine")
@@ -35,10 +36,9 @@ def make_detokenizer(
         written: special tokens that are text nevertheless (see `GenerationRequest`).
     """
     context = list(prompt_token_ids[-_CONTEXT:])
-    backend = getattr(tokenizer, "_tokenizer", None)
-    if backend is None:
-        return _SlowDetokenizer(tokenizer, context, written)
-    return _StreamDetokenizer(backend, context, written)
+    if isinstance(tokenizer, TokenizersBackend):
+        return _StreamDetokenizer(tokenizer._tokenizer, context, written)
+    return _SlowDetokenizer(tokenizer, context, written)
 
 
 class _StreamDetokenizer:
@@ -47,7 +47,7 @@ class _StreamDetokenizer:
     def __init__(self, backend: Any, context: list[int], written: Mapping[int, str]) -> None:
         self._backend = backend
         self._written = written
-        self._stream = DecodeStream(ids=context, skip_special_tokens=True)
+        self._stream = decoders.DecodeStream(ids=context, skip_special_tokens=True)
 
     def decode(self, token_ids: Sequence[int]) -> list[str]:
         return [self._text(token_id) for token_id in token_ids]
@@ -63,7 +63,7 @@ class _StreamDetokenizer:
         except Exception as error:
             if not str(error).startswith(_INVALID_PREFIX):
                 raise
-            self._stream = DecodeStream(skip_special_tokens=True)
+            self._stream = decoders.DecodeStream(skip_special_tokens=True)
             return self._stream.step(self._backend, token_id) or ""
 
 
