@@ -105,7 +105,7 @@ class FakeLlm:
         self.engine_core = FakeCore()
         self.input_processor = input_processor
         self.log_stats = log_stats
-        self.logger_manager = FakeLoggers() if log_stats else None
+        self.logger_manager: Any = FakeLoggers() if log_stats else None
         self.renderer = SimpleNamespace(stat_mm_cache=lambda: None)
         self.scheduler_config = SimpleNamespace(
             max_num_queued_reqs=max_num_queued_reqs, max_num_queued_tokens=max_num_queued_tokens
@@ -131,7 +131,6 @@ class FakeLlm:
 
     def stats(self) -> list[IterationStats]:
         """Those of all steps that had any."""
-        assert self.logger_manager
         return [stats for _, _, stats in self.logger_manager.records if stats]
 
 
@@ -174,3 +173,15 @@ def step(
 ) -> EngineCoreOutputs:
     """What one step of the engine brings."""
     return EngineCoreOutputs(engine, list(outputs), scheduler)
+
+
+class Letters:
+    """A detokenizer whose tokens are code points."""
+
+    def decode(self, token_ids: Sequence[int]) -> list[str]:
+        return [chr(token_id) for token_id in token_ids]
+
+
+def ids(text: str) -> list[int]:
+    """The tokens that `Letters` writes so."""
+    return [ord(character) for character in text]
