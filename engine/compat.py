@@ -26,7 +26,6 @@ _NAMES = (
     "vllm.renderers.inputs.preprocess:parse_model_prompt",
     "vllm.sampling_params:RequestOutputKind.DELTA",
     "vllm.sampling_params:SamplingParams.from_optional",
-    "vllm.tokenizers.detokenizer_utils:convert_prompt_ids_to_tokens",
     "vllm.tokenizers.detokenizer_utils:detokenize_incrementally",
     "vllm.tool_parsers:ToolParserManager.get_tool_parser",
     "vllm.usage.usage_lib:UsageContext.OPENAI_API_SERVER",

@@ -6,13 +6,16 @@ from typing import Any, Protocol
 
 from tokenizers import decoders
 from transformers import TokenizersBackend
-from vllm.tokenizers.detokenizer_utils import convert_prompt_ids_to_tokens, detokenize_incrementally
+from vllm.tokenizers.detokenizer_utils import detokenize_incrementally
 
 _log = logging.getLogger("thinkgate.engine")
 
-_CONTEXT = 16
+_CONTEXT = 8
 """How many of the prompt's last tokens the reply's first text depends on, at the most: some
-tokenizers write a space, or half a character, only behind another token."""
+tokenizers write a space only behind another token, and a reply may complete a character.
+
+They are decoded as the reply is, and not given to the stream as its prefix: where that ends inside
+a character, the stream would write all of it once more."""
 
 _INVALID_PREFIX = "Invalid prefix encountered"
 """What `DecodeStream` says when a tokenizer's text has changed backwards (vllm issue 17448)."""
@@ -35,19 +38,22 @@ def make_detokenizer(
         prompt_token_ids: the prompt.
         written: special tokens that are text nevertheless (see `GenerationRequest`).
     """
-    context = list(prompt_token_ids[-_CONTEXT:])
+    detokenizer: Detokenizer
     if isinstance(tokenizer, TokenizersBackend):
-        return _StreamDetokenizer(tokenizer._tokenizer, context, written)
-    return _SlowDetokenizer(tokenizer, context, written)
+        detokenizer = _StreamDetokenizer(tokenizer._tokenizer, written)
+    else:
+        detokenizer = _SlowDetokenizer(tokenizer, written)
+    detokenizer.decode(prompt_token_ids[-_CONTEXT:])
+    return detokenizer
 
 
 class _StreamDetokenizer:
     """By the `tokenizers` library's own stream."""
 
-    def __init__(self, backend: Any, context: list[int], written: Mapping[int, str]) -> None:
+    def __init__(self, backend: Any, written: Mapping[int, str]) -> None:
         self._backend = backend
         self._written = written
-        self._stream = decoders.DecodeStream(ids=context, skip_special_tokens=True)
+        self._stream = decoders.DecodeStream(skip_special_tokens=True)
 
     def decode(self, token_ids: Sequence[int]) -> list[str]:
         return [self._text(token_id) for token_id in token_ids]
@@ -70,12 +76,11 @@ class _StreamDetokenizer:
 class _SlowDetokenizer:
     """For tokenizers that are not the library's: by vLLM's function, in Python."""
 
-    def __init__(self, tokenizer: Any, context: list[int], written: Mapping[int, str]) -> None:
+    def __init__(self, tokenizer: Any, written: Mapping[int, str]) -> None:
         self._tokenizer = tokenizer
         self._written = written
-        self._tokens, self._prefix_offset, self._read_offset = convert_prompt_ids_to_tokens(
-            tokenizer, context, skip_special_tokens=True
-        )
+        self._tokens: list[str] = []
+        self._prefix_offset = self._read_offset = 0
 
     def decode(self, token_ids: Sequence[int]) -> list[str]:
         return [self._text(token_id) for token_id in token_ids]

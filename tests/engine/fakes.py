@@ -113,7 +113,7 @@ class FakeLlm:
         self.admission_stats = None
         self.output_processor: Any = None
         self.output_handler: asyncio.Task[None] | None = None
-        self.failure: Exception | None = None
+        self.failure: BaseException | None = None
         self.shutdowns: list[float | None] = []
 
     async def get_supported_tasks(self) -> tuple[str, ...]:
