@@ -1,7 +1,7 @@
 """vLLM, imported once, and a setup of the demo model that no engine is started from."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -12,6 +12,8 @@ from engine.settings import engine_arguments, platform_defaults
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # vLLM's and its libraries', while they are imported
     from engine.setup import VllmSetup
+    from tests.engine.fakes import running
+    from tests.engine.submitting import Engine
 
 CONTEXT = 512
 TEMPLATES = {
@@ -42,3 +44,11 @@ def setup() -> Iterator[VllmSetup]:
 def tokenizer(setup: VllmSetup) -> Any:
     """The demo model's, as vLLM has it."""
     return setup.renderer._tokenizer
+
+
+@pytest.fixture
+async def engine(setup: VllmSetup) -> AsyncIterator[Engine]:
+    """One that accepts everything; its outputs are handled."""
+    engine = Engine(setup)
+    async with running(engine.llm, engine.outputs):
+        yield engine

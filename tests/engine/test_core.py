@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from vllm.v1.engine.input_processor import InputProcessor
 
 from engine import core
 from engine.core import VllmEngine
@@ -33,8 +34,6 @@ class Vllm:
     """What stands in for vLLM: an AsyncLLM to connect, and processes to launch."""
 
     def __init__(self, setup: VllmSetup, monkeypatch: pytest.MonkeyPatch) -> None:
-        from vllm.v1.engine.input_processor import InputProcessor
-
         self.llm = FakeLlm(InputProcessor(setup._config, setup.renderer._renderer))
         self.cores = Cores()
         self.connected: dict[str, Any] = {}
@@ -85,6 +84,7 @@ async def test_a_life(vllm: Vllm) -> None:
     assert vllm.llm.engine_core.aborted == [["r-0"]]
     assert vllm.llm.shutdowns == [core._SHUTDOWN_SECONDS]
     assert vllm.killed == ["process"]
+    assert vllm.llm.output_handler
     await asyncio.wait([vllm.llm.output_handler])
     assert not hasattr(engine, "_cores")
 
