@@ -4,14 +4,18 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from tokenizers.decoders import DecodeStream
-from vllm.tokenizers.detokenizer_utils import convert_prompt_ids_to_tokens, detokenize_incrementally
+from tokenizers import decoders
+from transformers import TokenizersBackend
+from vllm.tokenizers.detokenizer_utils import detokenize_incrementally
 
 _log = logging.getLogger("thinkgate.engine")
 
-_CONTEXT = 16
+_CONTEXT = 8
 """How many of the prompt's last tokens the reply's first text depends on, at the most: some
-tokenizers write a space, or half a character, only behind another token."""
+tokenizers write a space only behind another token, and a reply may complete a character.
+
+They are decoded as the reply is, and not given to the stream as its prefix: where that ends inside
+a character, the stream would write all of it once more."""
 
 _INVALID_PREFIX = "Invalid prefix encountered"
 """What `DecodeStream` says when a tokenizer's text has changed backwards (vllm issue 17448)."""
@@ -34,20 +38,22 @@ def make_detokenizer(
         prompt_token_ids: the prompt.
         written: special tokens that are text nevertheless (see `GenerationRequest`).
     """
-    context = list(prompt_token_ids[-_CONTEXT:])
-    backend = getattr(tokenizer, "_tokenizer", None)
-    if backend is None:
-        return _SlowDetokenizer(tokenizer, context, written)
-    return _StreamDetokenizer(backend, context, written)
+    detokenizer: Detokenizer
+    if isinstance(tokenizer, TokenizersBackend):
+        detokenizer = _StreamDetokenizer(tokenizer._tokenizer, written)
+    else:
+        detokenizer = _SlowDetokenizer(tokenizer, written)
+    detokenizer.decode(prompt_token_ids[-_CONTEXT:])
+    return detokenizer
 
 
 class _StreamDetokenizer:
     """By the `tokenizers` library's own stream."""
 
-    def __init__(self, backend: Any, context: list[int], written: Mapping[int, str]) -> None:
+    def __init__(self, backend: Any, written: Mapping[int, str]) -> None:
         self._backend = backend
         self._written = written
-        self._stream = DecodeStream(ids=context, skip_special_tokens=True)
+        self._stream = decoders.DecodeStream(skip_special_tokens=True)
 
     def decode(self, token_ids: Sequence[int]) -> list[str]:
         return [self._text(token_id) for token_id in token_ids]
@@ -63,19 +69,18 @@ class _StreamDetokenizer:
         except Exception as error:
             if not str(error).startswith(_INVALID_PREFIX):
                 raise
-            self._stream = DecodeStream(skip_special_tokens=True)
+            self._stream = decoders.DecodeStream(skip_special_tokens=True)
             return self._stream.step(self._backend, token_id) or ""
 
 
 class _SlowDetokenizer:
     """For tokenizers that are not the library's: by vLLM's function, in Python."""
 
-    def __init__(self, tokenizer: Any, context: list[int], written: Mapping[int, str]) -> None:
+    def __init__(self, tokenizer: Any, written: Mapping[int, str]) -> None:
         self._tokenizer = tokenizer
         self._written = written
-        self._tokens, self._prefix_offset, self._read_offset = convert_prompt_ids_to_tokens(
-            tokenizer, context, skip_special_tokens=True
-        )
+        self._tokens: list[str] = []
+        self._prefix_offset = self._read_offset = 0
 
     def decode(self, token_ids: Sequence[int]) -> list[str]:
         return [self._text(token_id) for token_id in token_ids]

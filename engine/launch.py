@@ -59,9 +59,13 @@ def launch_cores(config: Any, *, log_stats: bool, front_ends: int = 1) -> Launch
         front_ends: how many will connect.
 
     Raises:
-        Exception: vLLM's, whatever kept them from starting; none of them is left then.
+        Exception: vLLM's, whatever kept them from starting; nothing of them is left then.
     """
-    listeners = bind_engine_zmq_listeners(config, front_ends)
     executor = Executor.get_class(config)
-    with launch_core_engines(config, executor, log_stats, listeners.addresses) as launch:
-        return LaunchedCores(launch, listeners)  # leaving waits
+    listeners = bind_engine_zmq_listeners(config, front_ends)
+    try:
+        with launch_core_engines(config, executor, log_stats, listeners.addresses) as launch:
+            return LaunchedCores(launch, listeners)  # leaving waits
+    except BaseException:
+        listeners.cleanup()  # else its sockets' files live as long as the error does
+        raise

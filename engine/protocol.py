@@ -1,6 +1,6 @@
 """What the gateway needs of an engine: before it starts, while it runs, and for one request.
 
-`engine.setup` and `engine.core` have vLLM's; tests have a fake.
+`engine.setup`, `engine.core` and `engine.submissions` have vLLM's; tests have a fake.
 """
 
 from collections.abc import Sequence
@@ -75,7 +75,10 @@ class Submission(Protocol):
         """Make `gained` return."""
 
     def fail(self, error: Exception) -> None:
-        """Make `gained` raise `error`, now and ever after."""
+        """Make `gained` raise `error` once it has returned what was gained until now.
+
+        Nothing is gained afterwards, and the first error stays.
+        """
 
 
 class Engine(Protocol):

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+from jinja2 import TemplateError
 from vllm.exceptions import VLLMValidationError
 from vllm.renderers import ChatParams
 from vllm.renderers.hf import resolve_chat_template
@@ -29,7 +30,7 @@ _LONGEST_INLINE = 256
 
 
 class VllmRenderer:
-    """See `Renderer`.
+    """`engine.protocol.Renderer` by vLLM, without an engine.
 
     Args:
         renderer: vLLM's.
@@ -54,7 +55,6 @@ class VllmRenderer:
         return int(self._model_config.max_model_len)  # vLLM may still fit it to its memory
 
     def template_source(self, name: str | None) -> str:
-        """See `Renderer.template_source`."""
         if name is not None:
             return self._templates[name]
         source: str | None = resolve_chat_template(
@@ -63,7 +63,6 @@ class VllmRenderer:
         return source or ""
 
     def mark_tokens(self, texts: Sequence[str]) -> Sequence[MarkToken]:
-        """See `Renderer.mark_tokens`."""
         vocabulary = self._tokenizer.get_vocab()
         return [
             MarkToken(text, vocabulary[text], vocabulary[text] in self._special_ids)
@@ -72,7 +71,6 @@ class VllmRenderer:
         ]
 
     async def render_chat(self, chat: ChatInput) -> Prompt:
-        """See `Renderer.render_chat`."""
         params = ChatParams(
             chat_template=self._templates[chat.template] if chat.template else None,
             chat_template_kwargs={
@@ -90,7 +88,7 @@ class VllmRenderer:
             raise BadGeneration("rendering the chat template took too long", "messages") from error
         except VLLMValidationError as error:
             raise self._refusal(error, "messages") from error
-        except (ValueError, TypeError) as error:
+        except (TemplateError, ValueError, TypeError) as error:
             raise BadGeneration("the chat template refuses these messages", "messages") from error
         token_ids = [*rendered["prompt_token_ids"], *self._encode(chat.prefill)]
         return await self._prompt(token_ids, chat.inside_turn, "messages")
@@ -98,7 +96,6 @@ class VllmRenderer:
     async def render_text(
         self, prompt: str | Sequence[int], inside_turn: frozenset[int] = frozenset()
     ) -> Prompt:
-        """See `Renderer.render_text`."""
         if not isinstance(prompt, str):
             strange = next((i for i in prompt if not 0 <= i < self._vocabulary), None)
             if strange is not None:
@@ -118,7 +115,6 @@ class VllmRenderer:
         return make_detokenizer(self._tokenizer, prompt_token_ids, written)
 
     def tool_calls(self, parser: str, text: str) -> Sequence[ToolCall]:
-        """See `Renderer.tool_calls`."""
         return tool_calls(self._tokenizer, parser, text)
 
     async def _prompt(

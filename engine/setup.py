@@ -16,7 +16,7 @@ from engine.renderer import VllmRenderer
 
 
 class VllmSetup:
-    """See `EngineSetup`.
+    """`engine.protocol.EngineSetup` by vLLM.
 
     Args:
         arguments: keyword arguments of `AsyncEngineArgs`.
@@ -40,11 +40,9 @@ class VllmSetup:
 
     @asynccontextmanager
     async def start(self) -> AsyncIterator[VllmEngine]:
-        """See `EngineSetup.start`."""
         log_stats = not self._arguments.disable_log_stats
         async with VllmEngine(self._config, self.renderer, log_stats=log_stats) as engine:
             yield engine
 
     def close(self) -> None:
-        """End the renderer's threads."""
         self.renderer.close()

@@ -2,39 +2,26 @@
 
 import json
 import logging
-import warnings
-from typing import Any
 
 import pytest
 
-from engine.demo import MODEL
+from engine.setup import VllmSetup
 from engine.types import Function
 
 
-@pytest.fixture(scope="module")
-def tokenizer() -> Any:
-    """The demo model's."""
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(MODEL)
-
-
-def read(tokenizer: Any, *calls: str) -> list[Function]:
+def read(setup: VllmSetup, *calls: str) -> list[Function]:
     """The functions called in these blocks, each id different."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # vLLM's, while it is imported
-        from engine.tools import tool_calls
-
-    found = tool_calls(tokenizer, "\n".join(f"<tool_call>\n{c}\n</tool_call>" for c in calls))
+    text = "\n".join(f"<tool_call>\n{call}\n</tool_call>" for call in calls)
+    found = setup.renderer.tool_calls("hermes", text)
     assert len({call.id for call in found}) == len(found)
     assert all(call.id for call in found)
     return [call.function for call in found]
 
 
-def test_calls_are_read(tokenizer: Any) -> None:
+def test_calls_are_read(setup: VllmSetup) -> None:
     """One or several, with their arguments as JSON text, Unicode as it is."""
     look = '{"name": "look", "arguments": {"at": "é", "far": 3}}'
-    one, other = read(tokenizer, look, '{"name": "stop", "arguments": {}}')
+    one, other = read(setup, look, '{"name": "stop", "arguments": {}}')
     assert (one.name, json.loads(one.arguments)) == ("look", {"at": "é", "far": 3})
     assert "é" in one.arguments
     assert (other.name, other.arguments) == ("stop", "{}")
@@ -44,14 +31,14 @@ def test_calls_are_read(tokenizer: Any) -> None:
     "call", ["", "{", '{"name": "look"}', '{"arguments": {}}', "[]", '{"name": 3, "arguments": {}}']
 )
 def test_what_is_no_call_is_none(
-    tokenizer: Any, call: str, caplog: pytest.LogCaptureFixture
+    setup: VllmSetup, call: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A block that is not sound has no calls, and is no error, in no log either."""
     logger = logging.getLogger("vllm.tool_parsers.hermes_tool_parser")
     logger.setLevel(logging.NOTSET)  # as an engine does that starts
     logger.addHandler(caplog.handler)
     try:
-        assert read(tokenizer, call) == []
+        assert read(setup, call) == []
     finally:
         logger.removeHandler(caplog.handler)
     assert not caplog.records
