@@ -14,6 +14,7 @@ _NAMES = (
     "vllm.config:ModelConfig.get_diff_sampling_param",
     "vllm.config:ModelConfig.get_vocab_size",
     "vllm.engine.arg_utils:AsyncEngineArgs.create_engine_config",
+    "vllm.envs:enable_envs_cache",
     "vllm.exceptions:GracefulHTTPError",
     "vllm.exceptions:VLLMClientError",
     "vllm.exceptions:VLLMValidationError",

@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import psutil
 import vllm
+from vllm.envs import enable_envs_cache
 from vllm.usage.usage_lib import UsageContext
 from vllm.v1.engine.async_llm import AsyncLLM
 
@@ -65,6 +66,8 @@ class VllmEngine:
             if isinstance(error, Exception):
                 raise EngineStartError.of(error) from error
             raise
+        # vLLM looks its settings up in the environment for every token; they stay as they are now.
+        enable_envs_cache()
         # What is there now stays: looking for garbage in it stops the event loop for half a second.
         gc.freeze()
         return self
