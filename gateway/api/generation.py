@@ -1,26 +1,31 @@
-"""The steps that both generating routes take with a request."""
+"""What the generating routes have in common: the steps from a request to its response."""
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Generic, TypeVar
 
 from starlette.datastructures import Headers, QueryParams
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 
 from engine.errors import BadGeneration
 from engine.types import GenerationRequest, Prompt
 from gateway.api.bodies import Body, StreamOptions
 from gateway.api.models import split_model
 from gateway.config.settings import Config
+from gateway.http.body import read_json
 from gateway.http.context import context_of
 from gateway.http.errors import ModelNotFound
 from gateway.serving.choice import ChoiceState
 from gateway.serving.lifecycle import EngineLifecycle
 from gateway.serving.request import RequestState
 from gateway.serving.run import GenerationRun
-from gateway.thinking.profile import ThinkingProfile
 from gateway.thinking.wish import Surroundings, ThinkingWish, resolve
 from gateway.writers.openai import FIELDS, Identity, OpenAIWriter
+
+AnyBody = TypeVar("AnyBody", bound=Body)
 
 _DEFAULT_SWITCH = {"auto": None, "on": True, "off": False}
 _TOLD_SWITCH = {None: "default", True: "on", False: "off"}
@@ -80,61 +85,92 @@ class Rendered:
     tools: bool = False
 
 
-def make_run(
-    body: Body,
-    wish: ThinkingWish,
-    rendered: Rendered,
-    writer: type[OpenAIWriter],
-    lifecycle: EngineLifecycle,
-    config: Config,
-    scope: Scope,
-) -> GenerationRun:
-    """Everything that it takes to run a request and to answer it."""
-    options = body.stream_options or StreamOptions()
-    identity = Identity(context_of(scope).own_id, int(time.time()), config.model.names[0])
-    return GenerationRun(
-        request=GenerationRequest(
-            identity.id,
+class GenerationRoute(ABC, Generic[AnyBody]):
+    """A route that generates: validate, resolve, render, submit, respond.
+
+    One instance serves all requests.
+    """
+
+    writer: type[OpenAIWriter]
+
+    def __init__(self, config: Config, lifecycle: EngineLifecycle) -> None:
+        self._config = config
+        self._lifecycle = lifecycle
+
+    @abstractmethod
+    def validate(self, json: bytes) -> AnyBody:
+        """The body, typed.
+
+        Raises:
+            InvalidRequest: it is not JSON, or a field is wrong; names the field.
+        """
+
+    @abstractmethod
+    async def render(self, body: AnyBody, wish: ThinkingWish) -> Rendered:
+        """What the model will read.
+
+        Raises:
+            InvalidRequest: there is no such template.
+            CallerError: it does not fit, or the template refuses it.
+        """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        config, lifecycle, context = self._config, self._lifecycle, context_of(scope)
+        lifecycle.admission.check()
+        json = await read_json(scope, receive)
+        with lifecycle.admission.slot(context.principal):
+            body = self.validate(json)
+            context.stream = bool(body.stream)
+            wish = resolve_wish(body, scope, config)
+            check_token_limit(body, lifecycle.renderer.max_model_len)
+            rendered = await self.render(body, wish)
+            run = self._run(body, wish, rendered, context.own_id)
+            await run.respond(lifecycle.engine, scope, receive, send)
+
+    def _run(
+        self, body: AnyBody, wish: ThinkingWish, rendered: Rendered, request_id: str
+    ) -> GenerationRun:
+        config, options = self._config, body.stream_options or StreamOptions()
+        identity = Identity(request_id, int(time.time()), config.model.names[0])
+        return GenerationRun(
+            request=GenerationRequest(
+                request_id,
+                rendered.prompts,
+                body.sampling(),
+                incremental=bool(body.stream or body.stops()),
+                written=self._lifecycle.profile.written,
+            ),
+            state=self._state(body, wish, rendered),
+            writer=self.writer(
+                identity,
+                FIELDS[config.thinking.field],
+                show_thinking=wish.visibility == "parsed",
+                include_usage=bool(body.stream and options.include_usage),
+            ),
+            model=identity.model,
+            visibility=wish.visibility,
+            headers=_headers(wish, rendered.warning),
+            streamed=bool(body.stream),
+            continuous_usage=options.continuous_usage_stats,
+            ping_seconds=config.server.ping_seconds,
+        )
+
+    def _state(self, body: AnyBody, wish: ThinkingWish, rendered: Rendered) -> RequestState:
+        profile = self._lifecycle.profile
+        read_calls = partial(self._lifecycle.renderer.tool_calls, profile.family.tool_parser)
+        return RequestState(
             rendered.prompts,
-            body.sampling(),
-            incremental=bool(body.stream or body.stops()),
-            written=lifecycle.profile.written,
-        ),
-        state=_state(body, wish, rendered, lifecycle),
-        writer=writer(
-            identity,
-            FIELDS[config.thinking.field],
-            show_thinking=wish.visibility == "parsed",
-            include_usage=bool(body.stream and options.include_usage),
-        ),
-        model=identity.model,
-        visibility=wish.visibility,
-        headers=_headers(wish, rendered.warning),
-        streamed=bool(body.stream),
-        continuous_usage=options.continuous_usage_stats,
-        ping_seconds=config.server.ping_seconds,
-    )
-
-
-def _state(
-    body: Body, wish: ThinkingWish, rendered: Rendered, lifecycle: EngineLifecycle
-) -> RequestState:
-    profile: ThinkingProfile = lifecycle.profile
-    format_name = profile.family.tool_parser
-
-    return RequestState(
-        rendered.prompts,
-        [
-            ChoiceState(
-                profile.reply_parser(prompt, rendered.switch, tools=rendered.tools),
-                body.stops(),
-                wish.visibility,
-                lambda text: lifecycle.renderer.tool_calls(format_name, text),
-            )
-            for prompt in rendered.prompts
-            for _ in range(body.n or 1)
-        ],
-    )
+            [
+                ChoiceState(
+                    profile.reply_parser(prompt, rendered.switch, tools=rendered.tools),
+                    body.stops(),
+                    wish.visibility,
+                    read_calls,
+                )
+                for prompt in rendered.prompts
+                for _ in range(body.n or 1)
+            ],
+        )
 
 
 def _headers(wish: ThinkingWish, warning: str) -> dict[str, str]:
