@@ -161,7 +161,7 @@ def request(
     return "\r\n".join([*head, "", ""]).encode("latin-1") + content
 
 
-async def eventually(true: Callable[[], object], seconds: float = 1.0) -> None:
+async def eventually(true: Callable[[], object], seconds: float = _PATIENCE) -> None:
     """Wait until `true()`, which must be within `seconds`."""
     async with asyncio.timeout(seconds):
         while not true():  # noqa: ASYNC110 - nothing announces what is waited for
