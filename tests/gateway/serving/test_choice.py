@@ -1,67 +1,24 @@
 """`gateway.serving.choice`: visibility decides about text, and about nothing else."""
 
-from dataclasses import dataclass
-from itertools import accumulate
-
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
-from parsers.formats import FORMATS
-from parsers.thinking import ThinkingParser
 
-from engine.types import Delta
-from gateway.serving.choice import Piece, Reply, ReplySettings
-from parsers.events import Answer
+from engine.types import Function
+from parsers.families import FAMILIES
+from tests.fakes import FakeEngine
+from tests.gateway.serving.choices import VISIBILITIES, choice, delta, write
 
-VISIBILITIES = ("parsed", "hidden", "raw")
 CUTS = (1, 2, 3, 1000)
+THINK, GPT_OSS = FAMILIES["think"], FAMILIES["gpt_oss"]
 REPLY = "<think>\nLet me stop and see.\n</think>\n\nIt is 42, stop here."
+START, FINAL = "<|start|>assistant", "<|channel|>final<|message|>"
+ANALYSIS = "<|channel|>analysis<|message|>I stop.<|end|>"
+CALL = "<|channel|>commentary to=functions.look<|message|>{}"
+HERMES = '<tool_call>{"name": "look", "arguments": {}}</tool_call>'
 
 
-@dataclass
-class Outcome:
-    """What is left of a reply when it is over."""
-
-    thinking: str
-    answer: str
-    counts: tuple[object, ...]
-
-
-def write(tokens, visibility, cuts=(1,), *, stops=(), family="think", inside=False, finish="stop"):
-    """Let a model write `tokens`, texts each, in deltas of so many tokens."""
-    settings = ReplySettings(
-        FORMATS[family],
-        inside,
-        stops,
-        visibility,
-        lambda before, ids: list(accumulate(len(tokens[i]) for i in ids)),
-    )
-    reply, whole, start, cuts = Reply(settings), Piece(), 0, list(cuts)
-    while True:
-        end = min(len(tokens), start + (cuts.pop(0) if len(cuts) > 1 else cuts[0]))
-        over = finish if end == len(tokens) else None
-        piece = reply.feed(Delta(0, "".join(tokens[start:end]), range(start, end), over))
-        whole.thinking += piece.thinking
-        whole.answer += piece.answer
-        start = end
-        if reply.finish_reason:
-            break
-    counts = (
-        reply.finish_reason,
-        reply.stop_reason,
-        reply.completion_tokens,
-        reply.reasoning_tokens,
-    )
-    return Outcome(whole.thinking, whole.answer, counts)
-
-
-def covering(texts, length):
-    """How many leading texts it takes to make `length` characters."""
-    count = done = 0
-    while done < length:
-        done += len(texts[count])
-        count += 1
-    return count
+def hermes(text):
+    """The calls in a text, as vLLM's parser reads them."""
+    return FakeEngine().tool_calls("hermes", text)
 
 
 @pytest.mark.parametrize("cut", CUTS)
@@ -75,7 +32,7 @@ def covering(texts, length):
 )
 def test_visibility_decides_about_text_alone(cut, visibility, thinking, answer):
     """Each visibility shows what it promises; how the reply ended and what it cost is the same."""
-    outcome = write(REPLY, visibility, (cut,))
+    outcome = write(choice(visibility=visibility), REPLY, (cut,))
 
     assert (outcome.thinking, outcome.answer) == (thinking, answer)
     assert outcome.counts == ("stop", None, len(REPLY), REPLY.index("</think>") + len("</think>"))
@@ -107,7 +64,7 @@ def test_stop_strings_end_the_answer_alone(cut, visibility, generated, stops, an
     """Thinking and tags stop nothing; raw ends where the stop string begins, marked here by |."""
     before, _, behind = generated.partition("|")
 
-    outcome = write(before + behind, visibility, (cut,), stops=stops)
+    outcome = write(choice(stops=stops, visibility=visibility), before + behind, (cut,))
 
     assert outcome.answer == (before if visibility == "raw" else answer)
     assert (outcome.counts[1] in stops) == bool(behind)
@@ -115,97 +72,127 @@ def test_stop_strings_end_the_answer_alone(cut, visibility, generated, stops, an
 
 @pytest.mark.parametrize("cut", CUTS)
 @pytest.mark.parametrize("visibility", VISIBILITIES)
+@pytest.mark.parametrize(
+    ("before", "behind", "stop", "calls"),
+    [
+        ("See. ", HERMES, ". <tool", 0),
+        ("See. ", HERMES, "name", 0),
+        ("See. " + HERMES, " stop", " stop", 1),
+        ("See. " + HERMES[:-12], HERMES[-12:], "</tool_call>", 1),
+    ],
+)
+def test_stop_strings_in_calls(cut, visibility, before, behind, stop, calls):
+    """They stop across the border and behind it, and what was whole by then is called."""
+    parser = THINK.parser("", tools=True)
+    outcome = write(choice(parser, [stop], visibility, hermes), before + behind, (cut,))
+
+    text = (before + behind)[: (before + behind).index(stop)]
+    assert outcome.calls == [Function("look", "{}")] * calls
+    assert outcome.answer == (text if visibility == "raw" or not calls else "See. ")
+    assert outcome.counts[:2] == ("tool_calls" if calls else "stop", stop)
+    assert outcome.counts[2] == len(text) + len(stop)
+
+
+@pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize("visibility", VISIBILITIES)
 @pytest.mark.parametrize("text", ["<think>hm", "<think>hm</thi", "<think>", "<think>hm</think>"])
 def test_truncation_inside_thinking_leaks_nothing(cut, visibility, text):
     """A reply that ends in its thinking is all thinking, half a tag included."""
-    outcome = write(text, visibility, (cut,), finish="length")
+    outcome = write(choice(visibility=visibility), text, (cut,), "length")
 
     assert outcome.answer == (text if visibility == "raw" else "")
     assert outcome.thinking in ("", text.removeprefix("<think>").removesuffix("</think>"))
     assert outcome.counts == ("length", None, len(text), len(text))
 
 
+@pytest.mark.parametrize("cut", CUTS)
 @pytest.mark.parametrize("visibility", VISIBILITIES)
-def test_what_follows_the_end_counts_for_nothing(visibility):
-    """Deltas that the engine had already made when a stop string was found change nothing."""
-    reply = Reply(ReplySettings(FORMATS["think"], False, ["."], visibility, lambda _, n: n))
+@pytest.mark.parametrize("finish", ["stop", "length"])
+def test_truncated_calls_are_text(cut, visibility, finish):
+    """Calls that can't be read are part of the answer, and the reply ends as it ended."""
+    text = "See. " + HERMES[:-20]
+    state = choice(THINK.parser("", tools=True), (), visibility, hermes)
+    outcome = write(state, text, (cut,), finish)
 
-    assert reply.feed(Delta(0, "a.b", [1, 2, 3])).answer == "a"
-    assert reply.feed(Delta(0, "c", [4], "length")) == Piece()
-    assert (reply.finish_reason, reply.stop_reason, reply.completion_tokens) == ("stop", ".", 2)
+    assert (outcome.answer, outcome.calls) == (text, [])
+    assert outcome.counts == (finish, None, len(text), 0)
 
 
-def test_a_reply_knows_which_side_it_is_on():
+@pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize("visibility", VISIBILITIES)
+def test_calls_in_every_visibility(cut, visibility):
+    """Calls are told whether thinking is shown or not; raw has their text besides."""
+    text = "<think>hm</think>See. " + HERMES
+    state = choice(THINK.parser("", tools=True), (), visibility, hermes)
+    outcome = write(state, text, (cut,))
+
+    assert outcome.calls == [Function("look", "{}")]
+    assert outcome.answer == (text if visibility == "raw" else "See. ")
+    assert outcome.counts == ("tool_calls", None, len(text), len("<think>hm</think>"))
+
+
+@pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize("visibility", VISIBILITIES)
+@pytest.mark.parametrize(
+    ("thought", "said", "stop", "thinking", "answer"),
+    [
+        (ANALYSIS, START + FINAL + "It is 42.<|return|>", None, "I stop.", "It is 42."),
+        (ANALYSIS, START + FINAL + "It", " st", "I stop.", "It"),
+        (ANALYSIS.removesuffix("op.<|end|>"), "", None, "I st", ""),
+        ("", FINAL + "It", None, "", "It"),
+    ],
+)
+def test_channels(cut, visibility, thought, said, stop, thinking, answer):
+    """gpt-oss's replies go the same way: thinking, answer, stops and what it all cost."""
+    text = thought + said + (stop + "op" if stop else "")
+    state = choice(GPT_OSS.parser(START), [" st"], visibility)
+    outcome = write(state, text, (cut,), "length")
+
+    assert outcome.thinking == (thinking if visibility == "parsed" else "")
+    assert outcome.answer == (thought + said if visibility == "raw" else answer)
+    used = len(thought + said + (stop or ""))
+    assert outcome.counts == ("stop" if stop else "length", stop, used, len(thought))
+
+
+@pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize("visibility", VISIBILITIES)
+@pytest.mark.parametrize(("end", "finish"), [("<|call|>", "stop"), ("", "length")])
+def test_calls_on_channels(cut, visibility, end, finish):
+    """Calls that marks delimit are told as they end, by their mark or by the reply's end."""
+    text = ANALYSIS + START + CALL + "<|call|>" + START + CALL + end
+    outcome = write(choice(GPT_OSS.parser(START, tools=True), (), visibility), text, (cut,), finish)
+
+    assert outcome.calls == [Function("look", "{}")] * 2
+    assert outcome.answer == (text if visibility == "raw" else "")
+    assert outcome.counts == ("tool_calls", None, len(text), len(ANALYSIS))
+
+
+def test_every_call_has_an_id_of_its_own():
+    """Where no parser of vLLM's gives it one."""
+    state = choice(GPT_OSS.parser(START, tools=True))
+    calls = state.feed(delta(CALL + "<|call|>" + START + CALL, "stop")).tool_calls
+
+    assert len({call.id for call in calls}) == 2
+    assert all(call.id.startswith("call_") for call in calls)
+
+
+def test_a_choice_knows_which_side_it_is_on():
     """It thinks from the opening tag to the closing one, and answers from the first text."""
-    reply = Reply(ReplySettings(FORMATS["think"], True, (), "hidden", lambda _, n: n))
+    state = choice(THINK.parser("<think>"), visibility="hidden")
     seen = []
-    for number, text in enumerate(["hm", "</think>", "\n", "42"]):
-        reply.feed(Delta(0, text, [number]))
-        seen.append((reply.thinking, reply.answering, reply.reasoning_tokens))
+    for text in ["hm", "</think>", "\n", "42"]:
+        state.feed(delta([text]))
+        seen.append((state.thinking, state.answering, state.reasoning_tokens))
 
     assert seen == [(True, False, 1), (False, False, 2), (False, False, 2), (False, True, 2)]
 
 
-words = st.sampled_from(
-    [
-        *("<think>", "</think>", "<thi", "nk>", "</", "think>", "<|thinking|>", "<|/thinking|>"),
-        *("`", "\n", "\n\n", " ", "", "a", "b", "ab", "x</think>y", "é", "😀"),
-    ]
-)
-replies = st.lists(words | st.text(max_size=3), min_size=1, max_size=12)
-stop_lists = st.lists(st.sampled_from(["a", "b", "ab", "ba", "aab", "\n", "think", "<", " "]))
+def test_whose_word_was_the_last():
+    """The engine's last delta is kept; where a stop string was found it had none."""
+    stopped, over = choice(stops=["."]), choice()
+    stopped.feed(delta("a.b"))
+    last = delta("a.b", "stop")
+    over.feed(last)
 
-
-@given(
-    tokens=replies,
-    cuts=st.lists(st.integers(1, 5), min_size=1, max_size=6),
-    stops=stop_lists,
-    family=st.sampled_from(sorted(FORMATS)),
-    inside=st.booleans(),
-    finish=st.sampled_from(["stop", "length"]),
-)
-@example(["a", "<think>", "</think>", "b"], [1], ["ab"], "think", False, "stop")
-def test_any_reply_is_the_same_in_all_visibilities(tokens, cuts, stops, family, inside, finish):
-    """For any text, chunking and stops: one account, one answer, and raw is what was generated."""
-    inside = inside and family != "none"
-    reply = {
-        (visibility, size): write(
-            tokens, visibility, size, stops=stops, family=family, inside=inside, finish=finish
-        )
-        for visibility in VISIBILITIES
-        for size in (tuple(cuts), (1,), (1000,))
-    }
-    counts = {outcome.counts for outcome in reply.values()}
-    text, parsed = "".join(tokens), reply["parsed", (1,)]
-
-    assert len(counts) == 1
-    _, stop, used, reasoning = counts.pop()
-    answer, places = answer_of(text, family, inside)
-    found = [
-        (answer.index(each) + len(each), number)
-        for number, each in enumerate(stops)
-        if each in answer
-    ]
-    for (visibility, _), outcome in reply.items():
-        if visibility != "raw":
-            shown = parsed.thinking if visibility == "parsed" else ""
-            assert (outcome.answer, outcome.thinking) == (parsed.answer, shown)
-    assert 0 <= reasoning <= used <= len(tokens)
-    if not found:
-        assert (stop, used, parsed.answer) == (None, len(tokens), answer)
-        end = len(text)
-    else:
-        over, number = min(found)
-        start = over - len(stops[number])
-        assert (stop, parsed.answer) == (stops[number], answer[:start])
-        assert used == covering(tokens, places[over - 1] + 1)
-        end = places[start]
-    assert {o.answer for (v, _), o in reply.items() if v == "raw"} == {text[:end]}
-
-
-def answer_of(text, family, inside):
-    """The whole answer in a text, and where each of its characters stands."""
-    parser = ThinkingParser(FORMATS[family], inside=inside)
-    events = [each for each in parser.feed(text) + parser.finish() if isinstance(each, Answer)]
-    places = [each.at + i for each in events for i in range(len(each.text))]
-    return "".join(each.text for each in events), places
+    assert stopped.finish_reason == over.finish_reason == "stop"
+    assert (stopped.last_delta, over.last_delta) == (None, last)

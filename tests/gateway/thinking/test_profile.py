@@ -2,15 +2,13 @@
 
 from dataclasses import dataclass, field
 
-import msgspec
 import pytest
-from parsers.formats import FORMATS
 
-from engine.types import ChatInput, Prompt
-from gateway.api.bodies import ChatBody
+from engine.types import ChatInput, FunctionDefinition, MarkToken, Message, Prompt, Tool
 from gateway.http.errors import InvalidRequest
-from gateway.thinking.profile import probe
-from gateway.thinking.wish import Reasoning
+from gateway.thinking.profile import find_profile
+from gateway.thinking.wish import ThinkingWish
+from parsers.families import FAMILIES
 
 pytestmark = pytest.mark.anyio
 
@@ -20,25 +18,25 @@ EMPTY = "<think>\n\n</think>\n\n"
 
 @dataclass
 class Renderer:
-    """An engine that renders templates of its own kind.
+    """A model's text, whose templates are of their own kind.
 
     A template's source is its prompt's tail; `{name}` in it is replaced by that variable's value.
     """
 
     own: str
     templates: dict[str, str] = field(default_factory=dict)
-    special: bool = False
+    marks: tuple[MarkToken, ...] = ()
+    asked: list[ChatInput] = field(default_factory=list)
 
     def template_source(self, name):
-        """The source of a template."""
         return self.templates[name] if name else self.own
 
-    def is_special(self, token):
-        """Whether tags are special tokens."""
-        return self.special
+    def mark_tokens(self, texts):
+        return [mark for mark in self.marks if mark.text in texts]
 
     async def render_chat(self, chat: ChatInput) -> Prompt:
         """Render a conversation to its last words."""
+        self.asked.append(chat)
         tail = self.template_source(chat.template)
         for name in ("enable_thinking", "thinking"):
             tail = tail.replace(f"{{{name}}}", str(chat.variables.get(name)))
@@ -55,23 +53,20 @@ PLAIN = "nothing about thinking"
 
 
 @pytest.fixture
-def load(tmp_path, make_config):
-    """Probe an engine whose configuration has its templates and these settings."""
+def profile_of(make_config):
+    """Find out about a model whose configuration has these settings."""
 
-    async def probed(renderer, *sets):
-        for name in renderer.templates:
-            path = tmp_path / f"{name}.jinja"
-            path.write_text("")
-            sets = (*sets, f"templates.{name}={path}")
-        return await probe(renderer, make_config(*sets))
+    async def found(renderer, *sets):
+        config = make_config(*sets)
+        return await find_profile(renderer, config.thinking, tuple(renderer.templates))
 
-    return probed
+    return found
 
 
-def plan(model, switch, *, effort=None, **fields):
-    """How `model` renders a request that wants `switch`."""
-    body = msgspec.convert({"messages": [{"role": "user", "content": "?"}], **fields}, ChatBody)
-    return model.plan(body, Reasoning("parsed", switch, effort))
+def plan(profile, switch, *, effort=None, **asked):
+    """How a request is rendered that wants `switch`, and the warning."""
+    chat = ChatInput([Message(role="user", content="?")], **asked)
+    return profile.plan(chat, ThinkingWish("parsed", switch, effort))
 
 
 @pytest.mark.parametrize(
@@ -87,25 +82,36 @@ def plan(model, switch, *, effort=None, **fields):
         (KEYWORD, "deepseek_r1", "deepseek_r1"),
     ],
 )
-async def test_the_family_is_found_or_told(load, source, setting, family):
+async def test_the_family_is_found_or_told(profile_of, source, setting, family):
     """`[thinking] format` says which tags to look for; `auto` reads it off the template."""
-    model = await load(Renderer(source), f"thinking.format={setting}")
+    model = await profile_of(Renderer(source), f"thinking.format={setting}")
 
-    assert model.family is FORMATS[family]
+    assert model.family is FAMILIES[family]
 
 
-async def test_the_default_template_tells_the_family(load):
+async def test_the_default_template_tells_the_family(profile_of):
     """A configured template that replaces the model's own is the one that is looked at."""
-    assert (await load(Renderer(PLAIN, {"default": PIPES}))).family is FORMATS["thinking"]
-    assert (await load(Renderer(PIPES, {"other": KEYWORD}))).family is FORMATS["thinking"]
+    assert (await profile_of(Renderer(PLAIN, {"default": PIPES}))).family is FAMILIES["thinking"]
+    assert (await profile_of(Renderer(PIPES, {"other": KEYWORD}))).family is FAMILIES["thinking"]
 
 
-@pytest.mark.parametrize("special", [True, False])
-async def test_special_tags_are_written_out(load, special):
-    """Where the tags are special tokens, special tokens are asked for; else they are not."""
-    assert (await load(Renderer(KEYWORD, special=special))).special_tags is special
-    none = await load(Renderer(KEYWORD, special=special), "thinking.format=none")
-    assert none.special_tags is False
+async def test_marks_that_are_special_are_written(profile_of):
+    """Special tokens are no text, but for the family's marks; others write themselves."""
+    marks = (MarkToken("<think>", 7, True), MarkToken("</think>", 8, False))
+    profile = await profile_of(Renderer(KEYWORD, marks=marks))
+    assert profile.written == {7: "<think>"}
+    none = await profile_of(Renderer(KEYWORD, marks=marks), "thinking.format=none")
+    assert none.written == {}
+
+
+async def test_marks_inside_a_turn_do_not_begin_one(profile_of):
+    """The renderer is told of them, whoever asks it: while finding out, and for every request."""
+    marks = (MarkToken("<think>", 7, True), MarkToken("</think>", 8, True))
+    renderer = Renderer(TAGS, marks=marks)
+    profile = await profile_of(renderer)
+    assert profile.inside_turn == {7, 8}
+    assert {chat.inside_turn for chat in renderer.asked} == {profile.inside_turn}
+    assert plan(profile, None)[0].inside_turn == profile.inside_turn
 
 
 @pytest.mark.parametrize(
@@ -130,28 +136,29 @@ async def test_special_tags_are_written_out(load, special):
         (KEYWORD, "none", False, {}, "", ""),
     ],
 )
-async def test_how_thinking_is_switched(load, source, format, switch, variables, prefill, warning):
+async def test_how_thinking_is_switched(
+    profile_of, source, format, switch, variables, prefill, warning
+):
     """By the template's variable; else by an empty or a closed block; else there is a warning."""
-    model = await load(Renderer(source), f"thinking.format={format}")
+    model = await profile_of(Renderer(source), f"thinking.format={format}")
 
-    made = plan(model, switch)
+    chat, told = plan(model, switch)
 
-    assert (dict(made.chat.variables), made.chat.prefill) == (variables, prefill)
-    assert made.warning.partition(":")[0] == warning
-    left_alone = plan(model, None)
-    assert (dict(left_alone.chat.variables), left_alone.chat.prefill) == ({}, "")
-    assert left_alone.warning == ""
+    assert (dict(chat.variables), chat.prefill) == (variables, prefill)
+    assert told.partition(":")[0] == warning
+    chat, told = plan(model, None)
+    assert (dict(chat.variables), chat.prefill, told) == ({}, "", "")
 
 
 @pytest.mark.parametrize("source", [TAGS, PREFILLED, PIPES])
-async def test_off_is_off(load, source):
+async def test_off_is_off(profile_of, source):
     """The reply to a prompt with thinking switched off does not begin inside a block."""
     renderer = Renderer(source)
-    model = await load(renderer)
+    model = await profile_of(renderer)
 
-    prompt = await renderer.render_chat(plan(model, False).chat)
+    prompt = await renderer.render_chat(plan(model, False)[0])
 
-    assert not model.inside(prompt, False)
+    assert not model.reply_parser(prompt, False, tools=False).thinking
 
 
 @pytest.mark.parametrize(
@@ -164,13 +171,14 @@ async def test_off_is_off(load, source):
         (PREFILLED, "none", (False, False, False)),
     ],
 )
-async def test_where_a_reply_begins(load, source, format, inside):
+async def test_where_a_reply_begins(profile_of, source, format, inside):
     """Inside a block that the prompt opened, or where the family always begins so."""
     renderer = Renderer(source)
-    model = await load(renderer, f"thinking.format={format}")
+    model = await profile_of(renderer, f"thinking.format={format}")
     prompt = await renderer.render_chat(ChatInput([]))
 
-    assert tuple(model.inside(prompt, switch) for switch in SWITCHES) == inside
+    parsers = [model.reply_parser(prompt, switch, tools=False) for switch in SWITCHES]
+    assert tuple(parser.thinking for parser in parsers) == inside
 
 
 @pytest.mark.parametrize(
@@ -184,72 +192,93 @@ async def test_where_a_reply_begins(load, source, format, inside):
         (("other",), (None, None, None)),
     ],
 )
-async def test_templates_with_a_meaning(load, templates, chosen):
+async def test_templates_with_a_meaning(profile_of, templates, chosen):
     """`default` replaces the model's own; `think` and `nothink` are for their switch alone."""
-    model = await load(Renderer(TAGS, dict.fromkeys(templates, TAGS)))
+    model = await profile_of(Renderer(TAGS, dict.fromkeys(templates, TAGS)))
 
-    assert tuple(plan(model, switch).chat.template for switch in SWITCHES) == chosen
+    assert tuple(plan(model, switch)[0].template for switch in SWITCHES) == chosen
     assert set(model.templates) == {None, *templates}
 
 
 @pytest.mark.parametrize("source", [TAGS, PLAIN, PREFILLED])
-async def test_a_dedicated_template_needs_no_help(load, source):
+async def test_a_dedicated_template_needs_no_help(profile_of, source):
     """`think` and `nothink` are taken at their word: no prefill and no warning."""
-    model = await load(Renderer(PLAIN, {"think": source, "nothink": source}))
+    model = await profile_of(Renderer(PLAIN, {"think": source, "nothink": source}))
 
     for switch in (True, False):
-        made = plan(model, switch)
-        assert (made.chat.prefill, made.warning, dict(made.chat.variables)) == ("", "", {})
+        chat, warning = plan(model, switch)
+        assert (chat.prefill, warning, dict(chat.variables)) == ("", "", {})
 
 
-async def test_a_dedicated_template_may_have_a_variable(load):
+async def test_a_dedicated_template_may_have_a_variable(profile_of):
     """If so it is set."""
-    model = await load(Renderer(PLAIN, {"nothink": KEYWORD}))
+    model = await profile_of(Renderer(PLAIN, {"nothink": KEYWORD}))
 
-    assert dict(plan(model, False).chat.variables) == {"enable_thinking": False}
+    assert dict(plan(model, False)[0].variables) == {"enable_thinking": False}
 
 
 @pytest.mark.parametrize("name", ["other", "nothink", "default"])
 @pytest.mark.parametrize("switch", SWITCHES)
-async def test_a_template_by_name(load, name, switch):
+async def test_a_template_by_name(profile_of, name, switch):
     """A request can pick any configured template, and is switched as that template is."""
-    model = await load(Renderer(PLAIN, {name: TAGS, "think": PLAIN}))
+    model = await profile_of(Renderer(PLAIN, {name: TAGS, "think": PLAIN}))
 
-    made = plan(model, switch, chat_template=name)
+    chat, _ = plan(model, switch, template=name)
 
-    assert made.chat.template == name
-    assert made.chat.prefill == (EMPTY if switch is False else "")
+    assert chat.template == name
+    assert chat.prefill == (EMPTY if switch is False else "")
 
 
 @pytest.mark.parametrize("name", ["unknown", "", "{{ messages }}"])
 @pytest.mark.parametrize("templates", [{}, {"b": TAGS, "a": TAGS}])
-async def test_an_unknown_template(load, name, templates):
+async def test_an_unknown_template(profile_of, name, templates):
     """No request brings its own template; the error has the names that there are."""
-    model = await load(Renderer(KEYWORD, templates))
+    model = await profile_of(Renderer(KEYWORD, templates))
 
     with pytest.raises(InvalidRequest) as caught:
-        plan(model, None, chat_template=name)
+        plan(model, None, template=name)
     assert caught.value.param == "chat_template"
     assert caught.value.message.endswith("there is: a, b." if templates else "there is: none.")
 
 
 @pytest.mark.parametrize("switch", SWITCHES)
-async def test_no_template_at_all(load, switch):
+async def test_no_template_at_all(profile_of, switch):
     """A base model can't chat, and says where to go."""
-    model = await load(Renderer(""))
+    model = await profile_of(Renderer(""))
 
     with pytest.raises(InvalidRequest, match="/v1/completions") as caught:
         plan(model, switch)
     assert caught.value.param == "messages"
-    assert model.templates == ()
+    assert not model.templates
 
 
-async def test_a_request_has_its_own_variables(load):
+async def test_a_request_has_its_own_variables(profile_of):
     """They reach the template, with the effort; the switch that was resolved wins."""
-    model = await load(Renderer(KEYWORD))
+    model = await profile_of(Renderer(KEYWORD))
     asked = {"enable_thinking": True, "reasoning_effort": "x", "date": "today"}
 
-    variables = plan(model, False, effort="low", chat_template_kwargs=asked).chat.variables
+    variables = plan(model, False, effort="low", variables=asked)[0].variables
 
     assert variables == {"enable_thinking": False, "reasoning_effort": "low", "date": "today"}
     assert asked["enable_thinking"] is True
+
+
+HERMES = "<tool_call> {arguments}"
+HARMONY = "<|channel|><|message|> functions."
+
+
+@pytest.mark.parametrize(
+    ("source", "family"), [(HERMES, "think"), (HARMONY, "gpt_oss"), ("<|channel|>", "gpt_oss")]
+)
+async def test_who_can_call(profile_of, source, family):
+    """Tools are offered where the template tells its model how to call, and refused elsewhere."""
+    profile = await profile_of(Renderer(source), f"thinking.format={family}")
+    tool = Tool(FunctionDefinition("look"))
+
+    if source == "<|channel|>":
+        with pytest.raises(InvalidRequest) as caught:
+            plan(profile, None, tools=[tool])
+        assert caught.value.param == "tools"
+    else:
+        assert plan(profile, None, tools=[tool])[0].tools == [tool]
+    assert plan(profile, None)[0].tools == ()
