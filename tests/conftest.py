@@ -4,6 +4,7 @@ import asyncio
 import http.client
 import io
 import json
+import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -14,6 +15,7 @@ from typing import Any
 import openai
 import pytest
 import uvicorn
+from hypothesis import HealthCheck, settings
 
 from gateway.asgi import build
 from gateway.config.load import load
@@ -26,6 +28,17 @@ from tests.fakes import FakeEngine
 RunServer = Callable[..., AbstractAsyncContextManager["Running"]]
 
 _PATIENCE = 5.0
+
+# How hypothesis searches: the same examples every time, or many new ones.
+# `HYPOTHESIS_PROFILE=explore make test ARGS=tests/parsers` looks for what nobody has seen yet; what
+# it finds becomes a case of its own. A busy machine is no bug, so there is no deadline.
+settings.register_profile(
+    "tests", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile(
+    "explore", settings.get_profile("tests"), derandomize=False, max_examples=20_000
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "tests"))
 
 
 @dataclass
@@ -161,7 +174,7 @@ def request(
     return "\r\n".join([*head, "", ""]).encode("latin-1") + content
 
 
-async def eventually(true: Callable[[], object], seconds: float = 1.0) -> None:
+async def eventually(true: Callable[[], object], seconds: float = _PATIENCE) -> None:
     """Wait until `true()`, which must be within `seconds`."""
     async with asyncio.timeout(seconds):
         while not true():  # noqa: ASYNC110 - nothing announces what is waited for

@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 
@@ -31,6 +32,7 @@ class FakeEngine:
     Attributes:
         reply: what the model writes, thinking included, when it may think.
         plain_reply: what it writes when it may not.
+        replies: what single choices write instead, by index.
         cuts: how many characters each delta has, in turn; the last one repeats.
         pause: seconds before each delta.
         fails_after: raise `failure` instead of the delta of this number.
@@ -48,10 +50,12 @@ class FakeEngine:
         requests: all that were submitted.
         chats: all that were rendered.
         ended: the choices that were ended before the engine had finished them.
+        taken: how many deltas were taken of each request.
     """
 
     reply: str = THINKING
     plain_reply: str = "It is 42."
+    replies: Mapping[int, str] = field(default_factory=dict)
     cuts: Sequence[int] = (1,)
     pause: float = 0.0
     fails_after: int | None = None
@@ -74,6 +78,7 @@ class FakeEngine:
     requests: list[GenerationRequest] = field(default_factory=list)
     chats: list[ChatInput] = field(default_factory=list)
     ended: list[int] = field(default_factory=list)
+    taken: Counter[str] = field(default_factory=Counter)
     open: set[str] = field(default_factory=set)
     most_open: int = 0
     failing: EngineError | None = None
@@ -191,7 +196,9 @@ class _FakeSubmission:
 
     def __init__(self, engine: FakeEngine, request: GenerationRequest) -> None:
         self._engine = engine
+        self._id = request.request_id
         self._number = 0
+        self._due: float | None = None
         self._error: Exception | None = None
         self._woken = False
         self._changed = asyncio.Event()
@@ -203,9 +210,10 @@ class _FakeSubmission:
             text = engine.plain_reply if closed else engine.reply
             for _ in range(request.sampling.n):
                 index = len(self._left)
-                whole = limit is None or len(text) <= limit
+                written = engine.replies.get(index, text)
+                whole = limit is None or len(written) <= limit
                 self._finish[index] = "stop" if whole else "length"
-                cut = text[:limit]
+                cut = written[:limit]
                 self._left[index] = engine.pieces(cut) if request.incremental else [cut]
 
     async def gained(self) -> Sequence[Delta]:
@@ -219,6 +227,8 @@ class _FakeSubmission:
             return ()
         self._engine.check(self._number)
         self._number += 1
+        self._due = None
+        self._engine.taken[self._id] += len(self._left)
         deltas = [self._delta(index, pieces) for index, pieces in self._left.items()]
         self._left = {index: pieces for index, pieces in self._left.items() if pieces}
         return deltas
@@ -239,8 +249,16 @@ class _FakeSubmission:
         engine = self._engine
         if engine.hold and self._number >= engine.free:
             await _either(engine.hold, engine.interrupted, self._changed)
-        if not (self._error or self._woken):
-            await asyncio.sleep(engine.pause)
+        if self._error or self._woken:
+            return
+        if not engine.pause:
+            await asyncio.sleep(0)
+            return
+        loop = asyncio.get_running_loop()
+        self._due = self._due or loop.time() + engine.pause  # not moved on by a wake
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(self._due):
+                await self._changed.wait()
 
     def end(self, index: int) -> None:
         assert self._left.pop(index), "ended though it was over"

@@ -72,20 +72,6 @@ async def test_many_offers_at_once(run_server: RunServer, count: int, together: 
     assert data.count(b"HTTP/1.1 404 ") == 1
 
 
-@pytest.fixture
-def connections(monkeypatch: pytest.MonkeyPatch) -> list[BoundedHttpProtocol]:
-    """The server's ends of all connections."""
-    found = []
-    made = BoundedHttpProtocol.connection_made
-
-    def connection_made(self: BoundedHttpProtocol, transport: asyncio.BaseTransport) -> None:
-        made(self, transport)
-        found.append(self)
-
-    monkeypatch.setattr(BoundedHttpProtocol, "connection_made", connection_made)
-    return found
-
-
 @pytest.mark.parametrize("offer", [b"", b"connection: upgrade\r\nupgrade: h2c\r\n"])
 async def test_a_flood_of_pipelined_requests(
     run_server: RunServer, connections: list[BoundedHttpProtocol], offer: bytes

@@ -127,7 +127,7 @@ async def test_gone_in_the_middle_of_the_body(run_server: RunServer, manner: str
         await eventually(lambda: running.lifecycle.admission.running == 1)
         MANNERS[manner](connection)
         await eventually(lambda: not running.lifecycle.admission.running)
-        assert not engine.generations
+        assert not engine.requests
 
 
 async def test_gone_behind_a_pipelined_request(run_server: RunServer, manner: str) -> None:

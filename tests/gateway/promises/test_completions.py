@@ -35,7 +35,8 @@ async def test_every_form_of_prompt(run_server: RunServer, prompt: Any, texts: l
     engine = FakeEngine()
     async with run_server(engine) as running, running.openai() as client:
         reply = await client.completions.create(model="demo", prompt=prompt, max_tokens=100)
-    assert ["".join(map(chr, each.prompt.token_ids)) for each in engine.generations] == texts
+    (asked,) = engine.requests
+    assert ["".join(map(chr, each.token_ids)) for each in asked.prompts] == texts
     assert reply.object == "text_completion"
     assert [choice.index for choice in reply.choices] == list(range(len(texts)))
     assert {choice.text for choice in reply.choices} == {ANSWER}
@@ -79,7 +80,7 @@ async def test_choices_are_numbered_through(run_server: RunServer) -> None:
         choices = [chunk.choices[0] for chunk in chunks if chunk.choices[0].index == index]
         assert "".join(choice.text for choice in choices) == ANSWER
         assert [choice.finish_reason for choice in choices][-2:] == [None, "stop"]
-    assert len({generation.request_id for generation in engine.generations}) == 4
+    assert {(len(asked.prompts), asked.sampling.n) for asked in engine.requests} == {(2, 2)}
 
 
 async def test_thinking_stands_beside_the_text(run_server: RunServer) -> None:
@@ -153,7 +154,7 @@ async def test_one_prompt_of_many_is_too_long(run_server: RunServer) -> None:
             await client.completions.create(model="demo", prompt=["a", "b" * 100])
     assert caught.value.code == "context_length_exceeded"
     assert caught.value.param == "prompt"
-    assert not engine.generations
+    assert not engine.requests
 
 
 @pytest.mark.parametrize("failure", [EngineDead("dead"), RuntimeError("a bug")])

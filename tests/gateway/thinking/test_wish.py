@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.gateway.wishes import refusal, settle, user
+from tests.gateway.thinking.wishes import refusal, settle, user
 
 OFF = [
     {"reasoning_effort": "none"},

@@ -25,7 +25,7 @@ def held() -> FakeEngine:
 
 async def test_probes_answer_while_the_engine_starts(run_server: RunServer) -> None:
     """Alive but not ready; the routes that need the engine say when to come back."""
-    engine = FakeEngine(start=asyncio.Event())
+    engine = FakeEngine(starting=asyncio.Event())
     async with run_server(engine, wait=False) as running:
         assert (await running.ask("GET", "/live")).status == 200
         assert (await running.ask("GET", "/health")).status == 503
@@ -35,8 +35,8 @@ async def test_probes_answer_while_the_engine_starts(run_server: RunServer) -> N
             refused = await running.ask(method, path, body)
             assert refused.told() == (503, "service_unavailable_error", "server_starting")
             assert int(refused.headers["retry-after"]) <= 120
-        assert engine.start
-        engine.start.set()
+        assert engine.starting
+        engine.starting.set()
         await eventually(lambda: running.lifecycle.admission.status == "ready")
         assert (await running.ask("POST", CHAT, HELLO)).status == 200
 
@@ -46,7 +46,7 @@ async def test_the_warmup_comes_before_ready(run_server: RunServer) -> None:
     engine = FakeEngine(hold=asyncio.Event())
     sets = ("warmup.enabled=true", "warmup.batch=7", "warmup.max_tokens=3")
     async with run_server(engine, *sets, wait=False) as running:
-        await eventually(lambda: engine.generations)
+        await eventually(lambda: engine.requests)
         ready = await running.ask("GET", "/ready")
         assert (ready.status, ready.json()["status"]) == (503, "warming")
         assert (await running.ask("POST", CHAT, HELLO)).told()[2] == "server_starting"
@@ -58,9 +58,9 @@ async def test_the_warmup_comes_before_ready(run_server: RunServer) -> None:
         }
     switched = [chat.variables.get("enable_thinking") for chat in engine.chats[-3:]]
     assert switched == [None, True, False]
-    streamed = [generation.incremental for generation in engine.generations]
+    streamed = [generation.incremental for generation in engine.requests]
     assert streamed == [True] * 3 + [False] * 3 + [True] * 7
-    assert {generation.sampling.max_tokens for generation in engine.generations} == {3}
+    assert {generation.sampling.max_tokens for generation in engine.requests} == {3}
     assert engine.most_open == 7
 
 
@@ -77,7 +77,7 @@ async def test_every_template_is_warmed_up(run_server: RunServer, tmp_path: Path
     count = 3 * 3
     warmed = [chat.template for chat in engine.chats[-count:]]
     assert warmed == ["default"] * 6 + ["house"] * 3  # it stands in for the model's own
-    assert [generation.incremental for generation in engine.generations] == [
+    assert [generation.incremental for generation in engine.requests] == [
         *([True] * count),
         *([False] * count),
         *([True] * 11),

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from gateway.api.validation import validate_chat, validate_completion
 from gateway.config.settings import LimitsConfig
 from gateway.http.errors import InvalidRequest
-from tests.gateway.bodies import HELLO, chat, completion, messages, refusal
+from tests.gateway.api.bodies import HELLO, chat, completion, messages, refusal
 
 LIMITS = LimitsConfig()
 DEEP = 100_000

@@ -51,7 +51,7 @@ async def test_a_request_is_counted(run_server: RunServer, stream: bool, visibil
     labels = f'method="POST",route="{CHAT}",status="200",stream="{told}"'
     assert growth[f"gateway_requests_total{{{labels}}}"] == 1
     assert growth[f"gateway_prompt_tokens_total{DEMO}"] == len(
-        engine.generations[0].prompt.token_ids
+        engine.requests[0].prompts[0].token_ids
     )
     assert growth[f"gateway_cached_prompt_tokens_total{DEMO}"] == 5
     assert growth[f"gateway_completion_tokens_total{DEMO}"] == TOKENS

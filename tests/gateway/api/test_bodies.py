@@ -7,7 +7,7 @@ import pytest
 from engine.types import Sampling
 from gateway.api.bodies import ChatBody, CompletionBody
 from gateway.http.errors import InvalidRequest
-from tests.gateway.bodies import HELLO, chat, completion, messages
+from tests.gateway.api.bodies import HELLO, chat, completion, messages
 
 HUGE = "1" + "0" * 400
 NUMBERS = [

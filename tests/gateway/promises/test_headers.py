@@ -40,7 +40,7 @@ async def test_the_clients_own_id_comes_back(run_server: RunServer) -> None:
             )
             assert raw.headers["x-request-id"] == name
             assert raw.parse().id.startswith("chatcmpl-")
-    assert len({generation.request_id for generation in engine.generations}) == 4
+    assert len({generation.request_id for generation in engine.requests}) == 4
 
 
 async def test_a_bad_id_is_ignored(run_server: RunServer) -> None:

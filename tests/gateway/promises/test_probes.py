@@ -18,9 +18,10 @@ async def test_a_gateway_that_serves(run_server: RunServer, prefix: str) -> None
         ]
     assert [answer.status for answer in (live, ready, health)] == [200] * 3
     assert live.body == health.body == b""
-    assert ready.json() == {
+    told = ready.json()
+    assert told.pop("seconds").keys() == {"import", "engine"}
+    assert told == {
         "status": "ready",
-        "seconds": {"import": 0.25, "engine": 0.5},
         "model": "demo",
         "requests_in_flight": 0,
     }

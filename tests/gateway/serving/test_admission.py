@@ -3,6 +3,7 @@
 import pytest
 
 from gateway import metrics
+from gateway.config.keys import ANONYMOUS
 from gateway.http.errors import Unavailable
 from gateway.serving.admission import Admission
 
@@ -22,7 +23,7 @@ def refusals(code):
 def refused(by):
     """The error that asking for a slot ends with."""
     running = by.running
-    with pytest.raises(Unavailable) as caught, by.slot():
+    with pytest.raises(Unavailable) as caught, by.slot(ANONYMOUS):
         pass
     assert by.running == running
     assert (caught.value.status, caught.value.kind) == (503, "service_unavailable_error")
@@ -42,9 +43,13 @@ def refused(by):
 def test_nobody_runs_unless_it_is_ready(status, code):
     """Before and after, everybody is refused with the reason, and counted."""
     before = refusals(code)
+    door = admission(status=status)
 
-    assert refused(admission(status=status)).code == code
-    assert refusals(code) == before + 1
+    assert refused(door).code == code
+    with pytest.raises(Unavailable) as caught:
+        door.check()
+    assert caught.value.code == code
+    assert refusals(code) == before + 2
 
 
 def test_it_begins_refusing():
@@ -55,15 +60,24 @@ def test_it_begins_refusing():
 def test_not_too_many():
     """At the limit the next one is refused, until one has left."""
     door, before = admission(limit=2), refusals("server_is_overloaded")
-    with door.slot():
-        with door.slot():
+    with door.slot(ANONYMOUS):
+        with door.slot(ANONYMOUS):
             error = refused(door)
             assert (error.code, door.running) == ("server_is_overloaded", 2)
             assert "2 requests" in error.message
-        with door.slot():
+        with door.slot(ANONYMOUS):
             assert door.running == 2
     assert door.running == 0
     assert refusals("server_is_overloaded") == before + 1
+
+
+def test_asking_takes_no_slot():
+    """What needs none is answered at the limit, too."""
+    door = admission(limit=1)
+    door.check()
+    with door.slot(ANONYMOUS):
+        door.check()
+        assert door.running == 1
 
 
 @pytest.mark.parametrize("error", [ValueError, BaseException])
@@ -71,7 +85,7 @@ def test_a_slot_is_given_back(error):
     """However a request ends."""
     door = admission(limit=1)
     for _ in range(3):
-        with pytest.raises(error), door.slot():
+        with pytest.raises(error), door.slot(ANONYMOUS):
             raise error
     assert door.running == 0
 
@@ -79,7 +93,7 @@ def test_a_slot_is_given_back(error):
 def test_who_is_in_may_finish():
     """Draining refuses new ones and leaves those that run alone."""
     door = admission()
-    with door.slot():
+    with door.slot(ANONYMOUS):
         door.status = "draining"
         assert refused(door).code == "server_draining"
         assert door.running == 1
