@@ -74,6 +74,7 @@ async def test_a_life(vllm: Vllm) -> None:
         request = GenerationRequest("r", [Prompt([64], "")], Sampling(), True)
         async with engine.submit(request) as submission:
             assert (engine.unfinished, engine.orphans) == (1, 0)
+            assert vllm.llm.get_num_unfinished_requests() == 1  # by which vLLM admits
             vllm.llm.engine_core.outputs.put_nowait(step(output("r-0", [65])))
             (delta,) = await submission.gained()
             assert delta.token_ids == [65]

@@ -98,11 +98,11 @@ async def test_a_later_prompt_may_be_refused(
 
 async def test_full_queues(setup: VllmSetup) -> None:
     """vLLM's own limits count choices and the tokens of prompts that still wait."""
-    engine = Engine(setup, max_num_queued_reqs=5)
+    engine = Engine(setup, max_num_queued_reqs=7)
     engine.llm.output_processor = engine.outputs
     async with engine.submissions.submit(request(Sampling(n=2))):
         with pytest.raises(EngineBusy):
-            async with engine.submissions.submit(request()):
+            async with engine.submissions.submit(request(Sampling(n=2))):
                 pytest.fail("accepted")
         assert engine.outputs.unfinished == 4
         assert engine.llm.logger_manager.rejections == ["max_num_queued_reqs"]
@@ -142,3 +142,24 @@ async def test_sending_may_fail(
     engine.core.on_add = fail
     assert type(await engine.refused(Sampling(n=2))) is told
     assert engine.aborted == set(FOUR[: position + 1])
+
+
+async def test_sizes_are_counted_once_a_prompt(engine: Engine) -> None:
+    """As vLLM's server does, to which each prompt is a request."""
+    async with engine.submissions.submit(request(Sampling(n=2))) as submission:
+        finished = [output(name, [64], FinishReason.LENGTH) for name in FOUR]
+        engine.core.outputs.put_nowait(step(*finished))
+        assert len(await submission.gained()) == 4
+    (stats,) = engine.llm.stats()
+    assert stats.n_params_iter == [2, 2]
+
+
+async def test_vllm_decides_whether_there_are_statistics(setup: VllmSetup) -> None:
+    """A logger among its plugins turns them on; without, a choice has none."""
+    for log_stats in (True, False):
+        engine = Engine(setup, log_stats=log_stats)
+        async with engine.submissions.submit(request()) as submission:
+            finished = output("r-0", [64], FinishReason.LENGTH)
+            engine.outputs._handle(step(finished))
+            (delta,) = await submission.gained()
+            assert (delta.first_token_seconds is not None) == log_stats
