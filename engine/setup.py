@@ -9,7 +9,6 @@ from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.renderers import renderer_from_config
 from vllm.usage.usage_lib import UsageContext
 
-from engine import compat
 from engine.core import VllmEngine
 from engine.errors import EngineStartError
 from engine.renderer import VllmRenderer
@@ -27,7 +26,6 @@ class VllmSetup:
     """
 
     def __init__(self, arguments: Mapping[str, Any], templates: Mapping[str, str]) -> None:
-        compat.check()
         # vLLM looks for n-grams in one of numba's threads; on a busy machine it waits for the idle
         # ones nevertheless, up to seconds a step, unless numba is told before it starts them.
         os.environ.setdefault("NUMBA_NUM_THREADS", "1")

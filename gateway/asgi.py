@@ -18,6 +18,7 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
+from engine import compat
 from engine.demo import MODEL
 from engine.protocol import EngineSetup
 from engine.settings import engine_arguments
@@ -75,6 +76,7 @@ def _set_up_vllm(config: Config, note: NotePhase) -> Any:
     # What is generated here is nobody else's business, not even in numbers.
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
     started = time.perf_counter()
+    compat.check()  # before anything stumbles over what is missing
     module = importlib.import_module("engine.setup")
     imported = time.perf_counter()
     note("import", imported - started)

@@ -1,7 +1,6 @@
 """What `engine/` uses of vLLM, and whether it is checked at start."""
 
 import ast
-import importlib
 import inspect
 import re
 from pathlib import Path
@@ -115,19 +114,6 @@ def test_all_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         compat.check()
     told = str(caught.value).partition("it): ")[2].split(", ")
     assert told == [*missing, f"{known}(force)", f"{known}(grace)"]
-
-
-def test_the_setup_is_checked_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before anything of vLLM's is called."""
-    setup = importlib.import_module("engine.setup")
-
-    def fail() -> None:
-        raise EngineStartError("too old")
-
-    monkeypatch.setattr(compat, "check", fail)
-    monkeypatch.setattr(setup, "AsyncEngineArgs", None)
-    with pytest.raises(EngineStartError, match="too old"):
-        setup.VllmSetup({}, {})
 
 
 @pytest.mark.parametrize(
