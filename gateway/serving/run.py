@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from engine.errors import EngineError
+from engine.errors import EngineError, EngineStopping
 from engine.protocol import Engine, Submission
 from engine.types import GenerationRequest
 from gateway import metrics
@@ -74,24 +74,24 @@ class GenerationRun:
         body = None
         async with engine.submit(self.request) as submission:
             departure = asyncio.get_running_loop().create_task(_watch(receive, submission))
-            reason = "error"
+            failure: BaseException | None = None
             try:
                 if self.streamed:
                     stream = EventStream(
                         scope, send, self.headers, self.ping_seconds, submission.wake
                     )
-                    await self._stream(submission, stream, watch, context)
+                    failure = await self._stream(submission, stream, watch, context)
                 else:
                     body = await self._whole(submission, watch)
-            except ClientGone:
-                reason = "client_disconnected"
+            except ClientGone as error:
+                failure = error
                 metrics.DISCONNECTS.inc()
-            except asyncio.CancelledError:
-                reason = "server_draining"  # nothing else cancels a request
+            except BaseException as error:
+                failure = error
                 raise
             finally:
                 departure.cancel()
-                self._account(watch, reason)
+                self._account(watch, failure)
         if body is not None:
             response = Response(body, headers=self.headers, media_type="application/json")
             await response(scope, receive, send)
@@ -102,7 +102,8 @@ class GenerationRun:
         stream: EventStream,
         watch: Stopwatch,
         context: RequestContext,
-    ) -> None:
+    ) -> Exception | None:
+        """Write the stream; return what it ended with before its time, as the client was told."""
         await stream.open()
         try:
             opened: set[int] = set()
@@ -120,8 +121,10 @@ class GenerationRun:
             context.error_code = told.code
             metrics.STREAM_ERRORS.labels(told.code or told.kind).inc()
             await stream.close(self.writer.failed(told))
+            return error
         finally:
             stream.abandon()
+        return None
 
     async def _frames(self, submission: Submission, watch: Stopwatch, opened: set[int]) -> bytes:
         """Wait for what was gained, and write it; nothing where all of it is hidden."""
@@ -160,10 +163,20 @@ class GenerationRun:
         ]
         return self.writer.whole(self.state.choices, pieces, self.state.usage())
 
-    def _account(self, watch: Stopwatch, reason: str) -> None:
+    def _account(self, watch: Stopwatch, failure: BaseException | None) -> None:
         watch.finish(self.state, self.visibility)
         if running := sum(choice.finish_reason is None for choice in self.state.choices):
-            metrics.ABORTS.labels(reason).inc(running)
+            metrics.ABORTS.labels(_abort_reason(failure)).inc(running)
+
+
+def _abort_reason(failure: BaseException | None) -> str:
+    match failure:
+        case ClientGone():
+            return "client_disconnected"
+        case EngineStopping() | asyncio.CancelledError():  # nothing else cancels a request
+            return "server_draining"
+        case _:
+            return "error"
 
 
 def _end(submission: Submission, index: int, state: RequestState) -> None:

@@ -33,14 +33,16 @@ async def test_pipelined_requests(run_server: RunServer) -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("more", [b"garbage\r\n\r\n", b"GET /" + b"x" * 70_000])
-async def test_garbage_behind_a_request(run_server: RunServer, stream: bool, more: bytes) -> None:
+async def test_garbage_behind_a_request(
+    run_server: RunServer, connections: list[BoundedHttpProtocol], stream: bool, more: bytes
+) -> None:
     """A request is answered whatever comes behind it; then the connection is closed."""
     engine = FakeEngine(hold=asyncio.Event())
     async with run_server(engine) as running, running.connect() as connection:
         connection.send(request("POST", CHAT, {"messages": HELLO, "stream": stream}))
         await eventually(lambda: engine.open)
         connection.send(more)
-        await asyncio.sleep(0.05)
+        await eventually(lambda: connections[0]._deaf)
         assert engine.open
         assert engine.hold
         engine.hold.set()
@@ -99,17 +101,19 @@ async def test_a_flood_of_pipelined_requests(
     assert most_bytes < 64 * 1024 + 512 * 1024  # what was read before reading stopped
 
 
-async def test_a_client_that_leaves_a_full_pipeline(run_server: RunServer) -> None:
+async def test_a_client_that_leaves_a_full_pipeline(
+    run_server: RunServer, connections: list[BoundedHttpProtocol]
+) -> None:
     """Its leaving is seen however many of its requests wait."""
     engine = FakeEngine(hold=asyncio.Event())
     async with run_server(engine) as running, running.connect() as connection:
         connection.send(request("POST", CHAT, {"messages": HELLO, "stream": True}))
         await eventually(lambda: engine.open)
-        for _ in range(5):
+        for number in range(1, 6):
             connection.send(MODELS)
-            await asyncio.sleep(0.01)
+            await eventually(lambda waiting=number: len(connections[0].pipeline) == waiting)
         connection.send(MODELS * 20)
-        await asyncio.sleep(0.05)
+        await eventually(lambda: len(connections[0].pipeline) == 25)
         assert engine.open
         connection.reset()
         await eventually(lambda: not engine.open)

@@ -13,10 +13,10 @@ import pytest
 
 from engine.errors import EngineStartError
 from gateway.asgi import Gateway, build
-from gateway.config.keys import KnownKeys
 from gateway.config.settings import Config
 from gateway.http.server import serve
-from tests.conftest import Answer, eventually, request, starting
+from gateway.serving.lifecycle import NotePhase
+from tests.conftest import Answer, eventually, opening, request
 from tests.fakes import FakeEngine
 
 pytestmark = pytest.mark.anyio
@@ -35,7 +35,7 @@ def codes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def gateway_of(config: Config, engine: FakeEngine) -> Gateway:
-    return build(config, KnownKeys(), lambda seconds: starting(engine, seconds))
+    return build(config, {}, lambda note: opening(engine, note))
 
 
 async def served(gateway: Gateway, config: Config) -> asyncio.Task[int]:
@@ -95,7 +95,7 @@ async def test_a_signal_before_anybody_is_served(make_config: MakeConfig, codes:
     engine = FakeEngine(hold=asyncio.Event())
     config = make_config("server.port=0")
     serving = asyncio.create_task(serve(gateway_of(config, engine), config.server))
-    await eventually(lambda: engine.generations)
+    await eventually(lambda: engine.requests)
     os.kill(os.getpid(), signal.SIGTERM)
     await eventually(lambda: codes == [0])
     assert engine.hold
@@ -125,12 +125,12 @@ async def test_death_stays_death_when_the_shutdown_fails(make_config: MakeConfig
     engine = FakeEngine()
 
     @asynccontextmanager
-    async def stubborn(seconds: dict[str, float]) -> AsyncIterator[FakeEngine]:
+    async def stubborn(note: NotePhase) -> AsyncIterator[FakeEngine]:
         yield engine
         raise RuntimeError("nobody there")
 
     config = make_config(*QUICK)
-    serving = await served(build(config, KnownKeys(), stubborn), config)
+    serving = await served(build(config, {}, stubborn), config)
     engine.die()
     assert await exit_code(serving) == 70
 

@@ -4,7 +4,7 @@ import asyncio
 import io
 from typing import Any
 
-from tests.conftest import Connection, request
+from tests.conftest import Answer, Connection, Running, request
 from tests.fakes import FakeEngine
 
 CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
@@ -48,3 +48,11 @@ def payload(data: bytes) -> bytes:
         content += file.read(int(line, 16))
         file.readline()
     return content
+
+
+async def check_refused_unread(running: Running, code: str) -> None:
+    """A request is refused for this reason by its head alone, while its body is still to come."""
+    async with running.connect() as connection:
+        connection.send(request("POST", CHAT, b"", {"content-length": "1000"}))
+        refused = Answer.parse(await connection.until(b"}}"))
+    assert refused.told() == (503, "service_unavailable_error", code)

@@ -3,38 +3,36 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from typing import Any
 
 import pytest
 
+from gateway.http.protocol import BoundedHttpProtocol
 from tests.conftest import Connection, Running, RunServer, eventually, request
 from tests.fakes import FakeEngine
+from tests.gateway.promises.asking import CHAT, HELLO, STREAM, Samples, grown, held
 
-pytestmark = pytest.mark.anyio
-
-CHAT = "/v1/chat/completions"
-HELLO: list[Any] = [{"role": "user", "content": "?"}]
 MANNERS: dict[str, Callable[[Connection], None]] = {
     "RST": Connection.reset,
     "FIN": Connection.finish,
 }
 DISCONNECTS = "gateway_client_disconnects_total"
-ABORTS = 'gateway_engine_aborts_total{reason="client_disconnected"}'
+ABORTS = "gateway_engine_aborts_total"
+DURATION = 'gateway_request_duration_seconds_count{model="demo"}'
+Ends = list[BoundedHttpProtocol]
 
 pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("manner", MANNERS)]
 
 
-def held(free: int = 0) -> FakeEngine:
-    """An engine that gives `free` deltas and then nothing any more."""
-    return FakeEngine(hold=asyncio.Event(), free=free)
-
-
-async def check_gone(running: Running, engine: FakeEngine, before: dict[str, float]) -> None:
-    """Within a second nothing is left of one request, and it is in the books as what it was."""
+async def check_gone(
+    running: Running, engine: FakeEngine, before: Samples, choices: int = 1
+) -> None:
+    """Nothing is left of one request, and it is in the books as what it was, once."""
     await eventually(lambda: not engine.open and not running.lifecycle.admission.running)
-    after = await running.metrics()
-    assert after[DISCONNECTS] == before[DISCONNECTS] + 1
-    assert after[ABORTS] == before.get(ABORTS, 0) + 1
+    growth = grown(before, await running.metrics())
+    assert (growth[DISCONNECTS], growth[DURATION]) == (1, 1)
+    aborts = {name: count for name, count in growth.items() if name.startswith(ABORTS)}
+    assert aborts == {ABORTS + '{reason="client_disconnected"}': choices}
+    assert not engine.ended
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -47,7 +45,7 @@ async def test_gone_during_prefill(
     async with run_server(engine) as running:
         before = await running.metrics()
         async with running.connect() as connection:
-            connection.send(request("POST", prefix + CHAT, {"messages": HELLO, "stream": stream}))
+            connection.send(request("POST", prefix + CHAT, {**HELLO, "stream": stream}))
             await eventually(lambda: engine.open)
             MANNERS[manner](connection)
             await check_gone(running, engine, before)
@@ -60,7 +58,7 @@ async def test_gone_in_mid_stream(run_server: RunServer, manner: str, prefix: st
     async with run_server(engine) as running:
         before = await running.metrics()
         async with running.connect() as connection:
-            connection.send(request("POST", prefix + CHAT, {"messages": HELLO, "stream": True}))
+            connection.send(request("POST", prefix + CHAT, STREAM))
             await connection.until(b'"role"')
             MANNERS[manner](connection)
             await check_gone(running, engine, before)
@@ -72,20 +70,23 @@ async def test_gone_while_deltas_flow(run_server: RunServer, manner: str) -> Non
     async with run_server(engine) as running:
         before = await running.metrics()
         async with running.connect() as connection:
-            connection.send(request("POST", CHAT, {"messages": HELLO, "stream": True}))
+            connection.send(request("POST", CHAT, STREAM))
             await connection.until(b'"content":"x"')
             MANNERS[manner](connection)
             await check_gone(running, engine, before)
 
 
-async def test_gone_while_it_does_not_read(run_server: RunServer, manner: str) -> None:
+async def test_gone_while_it_does_not_read(
+    run_server: RunServer, connections: Ends, manner: str
+) -> None:
     """While the server waits for a reader that has stopped to read."""
     engine = FakeEngine(reply="x" * 20_000_000, cuts=(65536,))
     async with run_server(engine) as running:
         before = await running.metrics()
         async with running.connect() as connection:
-            connection.send(request("POST", CHAT, {"messages": HELLO, "stream": True}))
-            await asyncio.sleep(0.2)
+            connection.send(request("POST", CHAT, STREAM))
+            await connection.until(b"\r\n\r\n")
+            await eventually(lambda: connections[-1].flow.write_paused)
             assert engine.open
             MANNERS[manner](connection)
             await check_gone(running, engine, before)
@@ -100,44 +101,37 @@ async def test_gone_with_many_choices(run_server: RunServer, manner: str, stream
         before = await running.metrics()
         async with running.connect() as connection:
             connection.send(request("POST", "/v1/completions", body))
-            await eventually(lambda: len(engine.open) == 3)
+            await eventually(lambda: engine.taken.total() == (18 if stream else 0) and engine.open)
             MANNERS[manner](connection)
-            await check_gone(running, engine, before)
+            await check_gone(running, engine, before, choices=6)
 
 
-async def test_gone_while_the_prompt_is_rendered(run_server: RunServer, manner: str) -> None:
+async def test_gone_while_the_prompt_is_rendered(
+    run_server: RunServer, connections: Ends, manner: str
+) -> None:
     """Before the engine even has it: nothing stays behind, and no slot is lost."""
     engine = held()
     async with run_server(engine) as running:
         engine.render = asyncio.Event()
         async with running.connect() as connection:
-            connection.send(request("POST", CHAT, {"messages": HELLO}))
+            connection.send(request("POST", CHAT, HELLO))
             await eventually(lambda: running.lifecycle.admission.running == 1)
             MANNERS[manner](connection)
-            await asyncio.sleep(0.05)
+            await eventually(lambda: connections[0].cycle.disconnected)
             engine.render.set()
             await eventually(lambda: not engine.open and not running.lifecycle.admission.running)
 
 
-async def test_gone_in_the_middle_of_the_body(run_server: RunServer, manner: str) -> None:
-    """Before the request was whole: the slot is free again."""
-    engine = held()
-    async with run_server(engine) as running, running.connect() as connection:
-        connection.send(request("POST", CHAT, {"messages": HELLO})[:-5])
-        await eventually(lambda: running.lifecycle.admission.running == 1)
-        MANNERS[manner](connection)
-        await eventually(lambda: not running.lifecycle.admission.running)
-        assert not engine.requests
-
-
-async def test_gone_behind_a_pipelined_request(run_server: RunServer, manner: str) -> None:
+async def test_gone_behind_a_pipelined_request(
+    run_server: RunServer, connections: Ends, manner: str
+) -> None:
     """With another request sent before the first was answered."""
     engine = held()
     async with run_server(engine) as running, running.connect() as connection:
-        connection.send(request("POST", CHAT, {"messages": HELLO}))
+        connection.send(request("POST", CHAT, HELLO))
         await eventually(lambda: engine.open)
         connection.send(request("GET", "/v1/models"))
-        await asyncio.sleep(0.05)
+        await eventually(lambda: connections[0].pipeline)
         MANNERS[manner](connection)
         await eventually(lambda: not engine.open and not running.lifecycle.admission.running)
 
@@ -148,7 +142,7 @@ async def test_many_gone_at_once(run_server: RunServer, manner: str) -> None:
     async with run_server(engine) as running, AsyncExitStack() as stack:
         connections = [await stack.enter_async_context(running.connect()) for _ in range(200)]
         for number, connection in enumerate(connections):
-            body = {"messages": HELLO, "stream": bool(number % 2)}
+            body = {**HELLO, "stream": bool(number % 2)}
             connection.send(request("POST", CHAT, body))
         await eventually(lambda: len(engine.open) == 200, 5)
         for connection in connections:
@@ -162,7 +156,7 @@ async def test_a_finished_request_is_not_gone(run_server: RunServer, manner: str
         before = await running.metrics()
         for stream in (False, True):
             async with running.connect() as connection:
-                body = {"messages": HELLO, "stream": stream}
+                body = {**HELLO, "stream": stream}
                 connection.send(request("POST", CHAT, body))
                 await connection.until(b"[DONE]\n\n\r\n0\r\n\r\n" if stream else b"}}}")
                 MANNERS[manner](connection)

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
+from engine.errors import BadGeneration, EngineBusy
 from tests.conftest import RunServer, eventually
 from tests.fakes import FakeEngine
+from tests.gateway.promises.asking import CHAT, HELLO, STREAM, grown, held, let_go
 
 pytestmark = pytest.mark.anyio
 
-CHAT = "/v1/chat/completions"
-HELLO: dict[str, Any] = {"messages": [{"role": "user", "content": "?"}]}
 TOKENS = len("<think>\nLet me see.\n</think>\n\nIt is 42.")
 REASONING = len("<think>\nLet me see.\n</think>")
 DEMO = '{model="demo"}'
@@ -26,14 +26,6 @@ PROMISED = {
     "gauge": """requests_in_flight ready engine_up warmup_seconds event_loop_lag_seconds
         orphaned_engine_requests build_info""",
 }
-
-Samples = dict[str, float]
-
-
-def grown(before: Samples, after: Samples) -> Samples:
-    """By how much each sample has grown, where it has."""
-    growth = {name: value - before.get(name, 0) for name, value in after.items()}
-    return {name: value for name, value in growth.items() if value}
 
 
 @pytest.mark.parametrize(
@@ -50,9 +42,8 @@ async def test_a_request_is_counted(run_server: RunServer, stream: bool, visibil
     told = "true" if stream else "false"
     labels = f'method="POST",route="{CHAT}",status="200",stream="{told}"'
     assert growth[f"gateway_requests_total{{{labels}}}"] == 1
-    assert growth[f"gateway_prompt_tokens_total{DEMO}"] == len(
-        engine.requests[0].prompts[0].token_ids
-    )
+    (prompt,) = engine.requests[0].prompts
+    assert growth[f"gateway_prompt_tokens_total{DEMO}"] == len(prompt.token_ids)
     assert growth[f"gateway_cached_prompt_tokens_total{DEMO}"] == 5
     assert growth[f"gateway_completion_tokens_total{DEMO}"] == TOKENS
     reasoning = f'gateway_reasoning_tokens_total{{model="demo",visibility="{visibility}"}}'
@@ -82,13 +73,12 @@ async def test_every_promised_series_is_there(run_server: RunServer) -> None:
 
 async def test_gauges(run_server: RunServer) -> None:
     """Ready, alive, nothing orphaned; what is in flight is shown, and gone afterwards."""
-    engine = FakeEngine(hold=asyncio.Event())
+    engine = held()
     async with run_server(engine) as running:
         asking = asyncio.create_task(running.ask("POST", CHAT, HELLO))
         await eventually(lambda: engine.open)
         during = await running.metrics()
-        assert engine.hold
-        engine.hold.set()
+        let_go(engine)
         await asking
         after = await running.metrics()
     in_flight = f'gateway_requests_in_flight{{route="{CHAT}"}}'
@@ -103,7 +93,7 @@ async def test_rejections_stops_and_errors_are_counted(run_server: RunServer) ->
     """Each by its reason."""
     async with run_server(FakeEngine(fails_after=3), "limits.max_concurrent_requests=1") as running:
         before = await running.metrics()
-        await running.ask("POST", CHAT, {**HELLO, "stream": True})
+        await running.ask("POST", CHAT, STREAM)
         await running.ask("POST", CHAT, {**HELLO, "stop": "<never>", "max_tokens": 2})
         growth = grown(before, await running.metrics())
     assert growth['gateway_stream_errors_total{code="engine_dead"}'] == 1
@@ -117,6 +107,24 @@ async def test_rejections_stops_and_errors_are_counted(run_server: RunServer) ->
         running.lifecycle.admission.status = "ready"
     assert growth['gateway_engine_aborts_total{reason="stop_string"}'] == 1
     assert growth['gateway_rejections_total{reason="server_draining"}'] == 1
+
+
+@pytest.mark.parametrize("refusal", [BadGeneration("no", "top_k"), EngineBusy("full")])
+@pytest.mark.parametrize("body", [HELLO, STREAM])
+async def test_what_was_refused_has_cost_nothing(
+    run_server: RunServer, refusal: Exception, body: dict[str, Any]
+) -> None:
+    """What the engine has not taken was not aborted, took no time and has no tokens."""
+    async with run_server(FakeEngine(refuses=refusal)) as running:
+        before = await running.metrics()
+        assert (await running.ask("POST", CHAT, body)).status in (400, 503)
+        growth = grown(before, await running.metrics())
+    ours = {name.partition("{")[0] for name in growth if name.startswith("gateway_")}
+    assert ours - {"gateway_event_loop_lag_seconds"} <= {
+        *("gateway_requests_total", "gateway_requests_created"),
+        *("gateway_requests_in_flight", "gateway_requests_in_flight_created"),
+    }
+    assert "gateway_requests_total" in ours
 
 
 async def test_what_clients_make_up_adds_no_series(run_server: RunServer) -> None:
