@@ -24,6 +24,7 @@ async def test_a_gateway_that_serves(run_server: RunServer, prefix: str) -> None
         "status": "ready",
         "model": "demo",
         "requests_in_flight": 0,
+        "thinking": ready.json()["thinking"],
     }
 
 
