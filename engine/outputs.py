@@ -24,6 +24,7 @@ from vllm.v1.metrics.stats import IterationStats, LoRARequestStates
 
 from engine.choices import Choice
 from engine.errors import EngineFailure
+from engine.statistics import InterTokenLatencies
 from engine.translate import translate
 from engine.types import FinishReason
 
@@ -51,6 +52,7 @@ class OutputHandler:
         self._choices: dict[str, Choice] = {}
         self._reported: dict[int, int] = {}
         self._lora = LoRARequestStates(llm.log_stats)
+        self._latencies = InterTokenLatencies(llm.logger_manager) if llm.log_stats else None
 
     @property
     def unfinished(self) -> int:
@@ -161,6 +163,8 @@ class OutputHandler:
     def _record(self, engine_index: int, scheduler: Any, stats: IterationStats | None) -> None:
         if self._llm.logger_manager is None:
             return
+        if stats and self._latencies:
+            self._latencies.observe(engine_index, stats)
         self._llm.logger_manager.record(
             engine_idx=engine_index,
             scheduler_stats=scheduler,

@@ -24,7 +24,7 @@ from engine.choices import Choice, ParallelSampling, Reader
 from engine.outputs import OutputHandler
 from engine.renderer import VllmRenderer
 from engine.translate import translate
-from engine.types import Delta, GenerationRequest, Prompt, Sampling
+from engine.types import GenerationRequest, Prompt, Sampling
 
 _log = logging.getLogger("thinkgate.engine")
 
@@ -143,11 +143,9 @@ class _Submission:
         self._submissions = submissions
         self.reader = Reader()
         self.choices: list[Choice] = []
+        self.gained = self.reader.gained
         self.wake = self.reader.wake
         self.fail = self.reader.fail
-
-    async def gained(self) -> Sequence[Delta]:
-        return await self.reader.gained()
 
     def end(self, index: int) -> None:
         self._submissions.end(self.choices[index])

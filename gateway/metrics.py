@@ -6,6 +6,8 @@ logger starts. Labels are bounded: routes come from the route table, models from
 
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
 
+from engine.histogram import TokenHistogram
+
 _LATENCIES = (
     *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
     *(1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0),
@@ -35,11 +37,11 @@ FIRST_ANSWER_TOKEN = Histogram(
     ["model"],
     buckets=_LATENCIES,
 )
-INTER_TOKEN = Histogram(
+INTER_TOKEN = TokenHistogram(
     "gateway_inter_token_latency_seconds",
     "Between deltas of one choice; streams only",
-    ["model"],
-    buckets=_GAPS,
+    "model",
+    _GAPS,
 )
 THINKING = Histogram(
     "gateway_thinking_seconds",

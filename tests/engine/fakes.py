@@ -63,6 +63,7 @@ class FakeLoggers:
     def __init__(self) -> None:
         self.records: list[tuple[int, SchedulerStats | None, IterationStats | None]] = []
         self.rejections: list[str] = []
+        self.stat_loggers: list[object] = []
 
     def record(
         self,
