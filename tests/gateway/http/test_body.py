@@ -6,6 +6,7 @@ import tracemalloc
 
 import pytest
 
+from gateway import metrics
 from gateway.http.body import BodyLimit, read_json
 from gateway.http.errors import ApiError
 from tests.conftest import Answer, RunServer, eventually, request
@@ -124,4 +125,5 @@ async def test_slow_bodies(
             connection.send(b" ")
             await asyncio.sleep(0.005)
         assert Answer.parse(await answer).told() == (408, "invalid_request_error", None)
-        await eventually(lambda: not running.lifecycle.admission.running)
+        assert running.lifecycle.admission.running == 0
+        await eventually(lambda: metrics.IN_FLIGHT.labels(CHAT)._value.get() == 0)
