@@ -64,6 +64,7 @@ class Choice:
         "detokenizer",
         "engine_index",
         "finish_reason",
+        "gather_until",
         "index",
         "max_tokens",
         "parallel",
@@ -99,12 +100,18 @@ class Choice:
         self.stats: Any = None
         if arrival_time is not None:
             self.stats = RequestStateStats(arrival_time=arrival_time)
+        self.gather_until: int | None = None
         self.wake_at = 1 if incremental else _MANY_TOKENS
         self.prefilling = True
         self.engine_index = 0
         self.cached_tokens = 0
         self.token_ids: list[int] = []
         self.finish_reason: FinishReason | None = None
+
+    def gather(self, until: int | None) -> None:
+        """Be handed out when token `until` comes, or when there is much; with None, always."""
+        self.gather_until = until
+        self.wake_at = 1 if until is None else _MANY_TOKENS
 
     def take(self) -> Delta:
         """All that was gained since the last time."""

@@ -131,7 +131,10 @@ class OutputHandler:
             choice.token_ids += output.new_token_ids
             if output.finish_reason is not None:
                 self._finish(choice, output.finish_reason, stats)
-            elif len(choice.token_ids) >= choice.wake_at:
+            elif (
+                len(choice.token_ids) >= choice.wake_at
+                or choice.gather_until in output.new_token_ids
+            ):
                 choice.reader.add(choice)
         scheduler = outputs.scheduler_stats
         if scheduler is not None:

@@ -65,6 +65,12 @@ class Submission(Protocol):
             Exception: what was given to `fail`.
         """
 
+    def gather(self, index: int, until: int | None) -> None:
+        """Let choice `index` gather tokens: nothing of it is wanted before token `until` comes.
+
+        It is handed out earlier where there is much of it. With None, each token is wanted again.
+        """
+
     def end(self, index: int) -> None:
         """Choice `index` is over, whatever the model would still write: its engine request ends.
 

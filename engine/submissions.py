@@ -147,6 +147,9 @@ class _Submission:
         self.wake = self.reader.wake
         self.fail = self.reader.fail
 
+    def gather(self, index: int, until: int | None) -> None:
+        self.choices[index].gather(until)
+
     def end(self, index: int) -> None:
         self._submissions.end(self.choices[index])
 

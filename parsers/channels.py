@@ -75,6 +75,10 @@ class ChannelMarks:
         return (self.channel, self.constrain, self.message)
 
     @property
+    def closing(self) -> str:
+        return self.ends[0]
+
+    @property
     def end_thinking(self) -> str:
         return f"{self.ends[0]}{self.start}assistant{self.channel}final{self.message}"
 

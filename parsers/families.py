@@ -43,6 +43,11 @@ class Family:
         return self.marks.inside_turn if self.marks else ()
 
     @property
+    def closing(self) -> str:
+        """The mark that ends thinking; '' for a family that does not think."""
+        return self.marks.closing if self.marks else ""
+
+    @property
     def thinks(self) -> bool:
         """Whether its models think at all."""
         return self.marks is not None

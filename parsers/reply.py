@@ -66,6 +66,11 @@ class Marks(Protocol):
         ...
 
     @property
+    def closing(self) -> str:
+        """The mark that ends thinking."""
+        ...
+
+    @property
     def end_thinking(self) -> str:
         """What closes an open think block, so that the answer follows."""
         ...

@@ -42,6 +42,10 @@ class TagMarks:
         return self.literals
 
     @property
+    def closing(self) -> str:
+        return self.close
+
+    @property
     def end_thinking(self) -> str:
         return f"\n{self.close}\n\n"
 

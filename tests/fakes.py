@@ -50,6 +50,8 @@ class FakeEngine:
         requests: all that were submitted.
         chats: all that were rendered.
         ended: the choices that were ended before the engine had finished them.
+        marks: what `mark_tokens` finds.
+        gathered: what `Submission.gather` was told.
         taken: how many deltas were taken of each request.
     """
 
@@ -78,6 +80,8 @@ class FakeEngine:
     requests: list[GenerationRequest] = field(default_factory=list)
     chats: list[ChatInput] = field(default_factory=list)
     ended: list[int] = field(default_factory=list)
+    marks: Sequence[MarkToken] = ()
+    gathered: list[tuple[int, int | None]] = field(default_factory=list)
     taken: Counter[str] = field(default_factory=Counter)
     open: set[str] = field(default_factory=set)
     most_open: int = 0
@@ -109,7 +113,7 @@ class FakeEngine:
         return self.templates[name] if name else self.template
 
     def mark_tokens(self, texts: Sequence[str]) -> Sequence[MarkToken]:
-        return ()
+        return self.marks
 
     def tool_calls(self, parser: str, text: str) -> Sequence[ToolCall]:
         assert parser == "hermes"
@@ -259,6 +263,9 @@ class _FakeSubmission:
         with suppress(TimeoutError):
             async with asyncio.timeout_at(self._due):
                 await self._changed.wait()
+
+    def gather(self, index: int, until: int | None) -> None:
+        self._engine.gathered.append((index, until))
 
     def end(self, index: int) -> None:
         assert self._left.pop(index), "ended though it was over"

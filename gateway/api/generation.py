@@ -131,6 +131,7 @@ class GenerationRoute(ABC, Generic[AnyBody]):
         self, body: AnyBody, wish: ThinkingWish, rendered: Rendered, request_id: str
     ) -> GenerationRun:
         config, options = self._config, body.stream_options or StreamOptions()
+        hidden = wish.visibility == "hidden"
         identity = Identity(request_id, int(time.time()), config.model.names[0])
         return GenerationRun(
             request=GenerationRequest(
@@ -153,6 +154,7 @@ class GenerationRoute(ABC, Generic[AnyBody]):
             streamed=bool(body.stream),
             continuous_usage=options.continuous_usage_stats,
             ping_seconds=config.server.ping_seconds,
+            gather_until=self._lifecycle.profile.closing_token if hidden else None,
         )
 
     def _state(self, body: AnyBody, wish: ThinkingWish, rendered: Rendered) -> RequestState:

@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from engine.errors import EngineError, EngineStopping
 from engine.protocol import Engine, Submission
-from engine.types import GenerationRequest
+from engine.types import Delta, GenerationRequest
 from gateway import metrics
 from gateway.http.context import RequestContext, context_of
 from gateway.http.errors import as_api_error
@@ -51,6 +51,7 @@ class GenerationRun:
         streamed: whether the response is a stream.
         continuous_usage: whether each of its chunks says what was used so far.
         ping_seconds: how long it may be silent.
+        gather_until: the token that ends thinking, where nobody wants to see any of that.
     """
 
     request: GenerationRequest
@@ -62,6 +63,7 @@ class GenerationRun:
     streamed: bool
     continuous_usage: bool
     ping_seconds: float
+    gather_until: int | None
 
     async def respond(self, engine: Engine, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request.
@@ -107,8 +109,14 @@ class GenerationRun:
         await stream.open()
         try:
             opened: set[int] = set()
+            gathering: set[int] = set()
             while not self.state.done:
-                frames = await self._frames(submission, watch, opened)
+                frames = b""
+                for delta in await submission.gained():
+                    watched = delta.index in gathering
+                    frames += self._frame(delta, submission, opened)
+                    watch.tick(delta.index, self.state.choices[delta.index], gathered=watched)
+                    self._gather(delta.index, submission, gathering)
                 if frames or stream.ping_due:
                     await stream.write(frames or PING)
             await stream.close(self.writer.ended(self.state.usage()))
@@ -126,23 +134,31 @@ class GenerationRun:
             stream.abandon()
         return None
 
-    async def _frames(self, submission: Submission, watch: Stopwatch, opened: set[int]) -> bytes:
-        """Wait for what was gained, and write it; nothing where all of it is hidden."""
-        frames = b""
-        for delta in await submission.gained():
-            index, choice = delta.index, self.state.choices[delta.index]
-            piece = self.state.feed(delta)
-            watch.tick(index, choice)
-            usage = self.state.usage() if self.continuous_usage else None
-            frame = self.writer.delta(index, piece, usage) if piece else b""
-            if choice.finish_reason:
-                frame += self.writer.finished(index, choice, usage)
-                _end(submission, index, self.state)
-            if index not in opened:
-                opened.add(index)
-                frame = self.writer.opened(index, usage, alone=not frame) + frame
-            frames += frame
-        return frames
+    def _frame(self, delta: Delta, submission: Submission, opened: set[int]) -> bytes:
+        """Take what a choice has gained, and write it; nothing where all of it is hidden."""
+        index, choice = delta.index, self.state.choices[delta.index]
+        piece = self.state.feed(delta)
+        usage = self.state.usage() if self.continuous_usage else None
+        frame = self.writer.delta(index, piece, usage) if piece else b""
+        if choice.finish_reason:
+            frame += self.writer.finished(index, choice, usage)
+            _end(submission, index, self.state)
+        if index not in opened:
+            opened.add(index)
+            frame = self.writer.opened(index, usage, alone=not frame) + frame
+        return frame
+
+    def _gather(self, index: int, submission: Submission, gathering: set[int]) -> None:
+        """Have hidden thinking come when it is over: nobody reads it, and each token costs."""
+        if self.gather_until is None:
+            return
+        choice = self.state.choices[index]
+        if choice.thinking and index not in gathering and not choice.finish_reason:
+            gathering.add(index)
+            submission.gather(index, self.gather_until)
+        elif not choice.thinking and index in gathering:
+            gathering.discard(index)
+            submission.gather(index, None)
 
     async def _whole(self, submission: Submission, watch: Stopwatch) -> bytes:
         gained: list[list[Piece]] = [[] for _ in self.state.choices]

@@ -26,14 +26,14 @@ class Stopwatch:
         self._answered = False
         self._thinking: dict[int, float] = {}
 
-    def tick(self, index: int, choice: ChoiceState) -> None:
-        """Choice `index` was fed."""
+    def tick(self, index: int, choice: ChoiceState, *, gathered: bool = False) -> None:
+        """Choice `index` was fed; where tokens were `gathered`, there is no gap between two."""
         if not self._streamed:
             return
         now = time.perf_counter()
         last = self._last.get(index)
         self._last[index] = now
-        if last is not None:
+        if last is not None and not gathered:
             self._gap.observe(now - last)
         if self._first is None:
             self._first = now

@@ -84,6 +84,12 @@ class ThinkingProfile:
         """See `ChatInput.inside_turn`."""
         return _inside_turn(self.family, self.marks)
 
+    @property
+    def closing_token(self) -> int | None:
+        """The token that ends thinking, where a single one does."""
+        token_ids = (mark.token_id for mark in self.marks if mark.text == self.family.closing)
+        return next(token_ids, None)
+
     def summary(self) -> ProfileSummary:
         """What operators are told."""
         name, dedicated = self._template(None, False)

@@ -107,6 +107,32 @@ async def test_who_wants_it_whole_is_woken_at_the_end(llm: FakeLlm) -> None:
     assert delta.finish_reason == "length"
 
 
+async def test_gathering_ends_with_its_token(llm: FakeLlm) -> None:
+    """Nothing is handed out before the token comes, or there is much; afterwards each is again."""
+    handler = OutputHandler(llm)
+    one = Request(handler, "one")
+    (choice,) = one.choices
+    choice.gather(ord("."))
+    async with running(llm, handler):
+        waiting = asyncio.create_task(one.gained())
+        for token in ids("abc"):
+            llm.engine_core.outputs.put_nowait(step(output("one-0", [token])))
+        await eventually(lambda: len(choice.token_ids) == 3)
+        assert not waiting.done()
+        llm.engine_core.outputs.put_nowait(step(output("one-0", ids("d.e"))))
+        (delta,) = await waiting
+        assert "".join(delta.texts) == "abcd.e"
+        llm.engine_core.outputs.put_nowait(step(output("one-0", ids("x" * 255))))
+        await eventually(lambda: len(choice.token_ids) == 255)
+        llm.engine_core.outputs.put_nowait(step(output("one-0", ids("y"))))
+        (delta,) = await one.gained()
+        assert len(delta.token_ids) == 256
+        choice.gather(None)
+        llm.engine_core.outputs.put_nowait(step(output("one-0", ids("z"))))
+        (delta,) = await one.gained()
+        assert delta.texts == ["z"]
+
+
 async def test_what_nobody_waits_for_is_dropped(llm: FakeLlm) -> None:
     """Outputs of a request that was left, whatever else is in the step."""
     handler = OutputHandler(llm)

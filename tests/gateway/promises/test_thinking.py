@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from engine.types import MarkToken
 from tests.conftest import RunServer, request
 from tests.fakes import FakeEngine
 
@@ -117,6 +118,22 @@ async def test_hidden_leaks_at_no_cut_and_no_limit(run_server: RunServer, stream
             assert data.startswith(b"HTTP/1.1 200 ")
             for mark in (b"<", b"SECRET", b"XS", b"ETX", b'"reasoning"', b"reasoning_content"):
                 assert mark not in data
+
+
+@pytest.mark.parametrize(
+    ("visibility", "told"), [("hidden", [(0, 7), (0, None)]), ("parsed", []), ("raw", [])]
+)
+async def test_hidden_thinking_is_gathered(
+    run_server: RunServer, visibility: str, told: list[tuple[int, int | None]]
+) -> None:
+    """Nobody reads it as it comes, so the engine hands it out at its closing token, if any."""
+    engine = secretive()
+    engine.marks = [MarkToken("</think>", 7, False)]
+    async with run_server(engine) as running:
+        body = {"messages": HELLO, "stream": True}
+        answer = await running.ask("POST", f"{CHAT}?reasoning={visibility}", body)
+    assert answer.body.endswith(b"data: [DONE]\n\n")
+    assert engine.gathered == told
 
 
 async def test_errors_hide_thinking_too(run_server: RunServer) -> None:

@@ -60,6 +60,7 @@ async def stream(engine, name, client, prompts):
         streamed=True,
         continuous_usage=False,
         ping_seconds=0.001,
+        gather_until=None,
     )
     scope = {"type": "http", KEY: RequestContext(send=client.send)}
     await run.respond(engine, scope, client.receive, client.send)
