@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.registry import Collector
 
 from gateway import metrics
 from gateway.config.load import load
@@ -117,7 +117,7 @@ def exported() -> set[str]:
     """The names of our samples, and of all that the installed vLLM could have, by its source."""
     names = set()
     for collector in vars(metrics).values():
-        if isinstance(collector, MetricWrapperBase):
+        if isinstance(collector, Collector):
             (family,) = collector.describe()
             suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}
             names |= {family.name + suffix for suffix in suffixes.get(family.type, [""])}

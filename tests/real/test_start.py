@@ -9,6 +9,7 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
+import psutil
 import pytest
 
 from engine.demo import MODEL
@@ -102,6 +103,13 @@ def _python_seconds() -> float:
     return time.monotonic() - begun
 
 
+def _has_children(process: psutil.Process) -> bool:
+    try:
+        return bool(process.children())
+    except psutil.NoSuchProcess:  # it has ended since it was listed
+        return False
+
+
 def causes(output: str) -> list[str]:
     """The lines that say why there is no engine."""
     return [line for line in output.splitlines() if " ERROR thinkgate " in line]
@@ -137,7 +145,7 @@ def test_sigterm_while_the_engine_starts(tmp_path: Path) -> None:
     with Gateway(tmp_path) as gateway:
         deadline = time.monotonic() + STARTS
         # Two generations: the engine's process, and the worker that loads the model.
-        while not any(child.children() for child in gateway.family()):
+        while not any(map(_has_children, gateway.family())):
             assert gateway.process.poll() is None, gateway.log
             assert time.monotonic() < deadline, gateway.log
             time.sleep(0.05)
