@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 import yaml
-from prometheus_client.registry import Collector
+from prometheus_client.metrics import MetricWrapperBase
 
+from engine.histogram import TokenHistogram
 from gateway import metrics
 from gateway.config.load import load
 from gateway.config.sources import Options
@@ -117,7 +118,7 @@ def exported() -> set[str]:
     """The names of our samples, and of all that the installed vLLM could have, by its source."""
     names = set()
     for collector in vars(metrics).values():
-        if isinstance(collector, Collector):
+        if isinstance(collector, MetricWrapperBase | TokenHistogram):
             (family,) = collector.describe()
             suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}
             names |= {family.name + suffix for suffix in suffixes.get(family.type, [""])}
