@@ -120,7 +120,10 @@ class Submissions:
         wanted = values.get("max_tokens")
         values["max_tokens"] = room if wanted is None else min(room, wanted)
         return SamplingParams.from_optional(
-            **values, detokenize=False, output_kind=RequestOutputKind.DELTA
+            **values,
+            detokenize=False,
+            output_kind=RequestOutputKind.DELTA,
+            skip_clone=True,  # it is nobody else's
         )
 
     def _start_abort(self, request_ids: list[str]) -> "asyncio.Task[None]":
