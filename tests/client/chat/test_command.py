@@ -100,7 +100,7 @@ def test_json_is_one_object_and_nothing_else(
     if stream == "--no-stream":
         assert timings == {"ttft_ms": None, "ttft_answer_ms": None, "tpot_ms": None}
     else:
-        assert 0 < timings["ttft_ms"] < timings["ttft_answer_ms"] == e2e
+        assert 0 < timings["ttft_ms"] < timings["ttft_answer_ms"] <= e2e
         assert timings["tpot_ms"] == pytest.approx((e2e - timings["ttft_ms"]) / 8, abs=1e-3)
 
 
