@@ -116,9 +116,8 @@ class Choice:
     def take(self) -> Delta:
         """All that was gained since the last time."""
         token_ids, self.token_ids = self.token_ids, []
-        if (
-            self.finish_reason == "stop" and token_ids
-        ):  # the last token is what stopped it, and is not written
+        if self.finish_reason == "stop" and token_ids:
+            # The last token is what stopped it, and is not written.
             texts = [*self.detokenizer.decode(token_ids[:-1]), ""]
         else:
             texts = self.detokenizer.decode(token_ids)

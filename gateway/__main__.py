@@ -50,14 +50,14 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     )
     try:
         loaded = load(options, os.environ, Path.cwd())
-        load_keys(loaded.config.server, os.environ)  # `check` tells what is wrong with them, too
+        if parsed.command == "serve":
+            sys.exit(_serve(loaded.config))
+        load_keys(loaded.config.server, os.environ)  # what is wrong with them is told here, too
     except ConfigError as error:
         print(error, file=sys.stderr)
         sys.exit(EXIT_BAD_CONFIGURATION)
-    if parsed.command == "check":
-        print(describe(loaded), end="")
-        sys.exit(0)
-    sys.exit(_serve(loaded.config))
+    print(describe(loaded), end="")
+    sys.exit(0)
 
 
 def _parser(clients: EntryPoints) -> argparse.ArgumentParser:

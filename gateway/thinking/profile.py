@@ -66,29 +66,19 @@ class ThinkingProfile:
         family: its marks and its parser.
         why: how the family was told.
         marks: those of its marks that are single tokens.
+        written: those that a reply's text needs though they are special tokens, by token id.
+        inside_turn: see `ChatInput.inside_turn`.
+        closing_token: ends thinking, where a single token does.
         templates: every chat template by name; None is the model's own.
     """
 
     family: Family
     why: str
     marks: Sequence[MarkToken]
+    written: Mapping[int, str]
+    inside_turn: frozenset[int]
+    closing_token: int | None
     templates: Mapping[str | None, TemplateProfile]
-
-    @property
-    def written(self) -> Mapping[int, str]:
-        """The marks that a reply's text needs though they are special tokens, by token id."""
-        return {mark.token_id: mark.text for mark in self.marks if mark.special}
-
-    @property
-    def inside_turn(self) -> frozenset[int]:
-        """See `ChatInput.inside_turn`."""
-        return _inside_turn(self.family, self.marks)
-
-    @property
-    def closing_token(self) -> int | None:
-        """The token that ends thinking, where a single one does."""
-        token_ids = (mark.token_id for mark in self.marks if mark.text == self.family.closing)
-        return next(token_ids, None)
 
     def summary(self) -> ProfileSummary:
         """What operators are told."""
@@ -190,13 +180,23 @@ async def find_profile(
     sources = {name: renderer.template_source(name) for name in (None, *templates)}
     family, why = _family(config.format, sources["default" if "default" in sources else None])
     marks = renderer.mark_tokens(family.mark_literals)
-    probe = ChatInput(_PROBE, inside_turn=_inside_turn(family, marks))
+    token_ids = {mark.text: mark.token_id for mark in marks}
+    inside_turn = frozenset(token_ids[text] for text in family.inside_turn if text in token_ids)
+    probe = ChatInput(_PROBE, inside_turn=inside_turn)
     templates_found = {
         name: await _profile_template(renderer, replace(probe, template=name), family, source)
         for name, source in sources.items()
         if source
     }
-    return ThinkingProfile(family, why, marks, templates_found)
+    return ThinkingProfile(
+        family,
+        why,
+        marks,
+        written={mark.token_id: mark.text for mark in marks if mark.special},
+        inside_turn=inside_turn,
+        closing_token=token_ids.get(family.closing),
+        templates=templates_found,
+    )
 
 
 def _family(format_name: str, template: str) -> tuple[Family, str]:
@@ -209,10 +209,6 @@ def _family(format_name: str, template: str) -> tuple[Family, str]:
         return family, f"the chat template mentions {', '.join(mentioned)}"
     missing = "the chat template mentions no marks" if template else "there is no chat template"
     return family, f"{missing}, so {', '.join(family.mark_literals)} are looked for"
-
-
-def _inside_turn(family: Family, marks: Sequence[MarkToken]) -> frozenset[int]:
-    return frozenset(mark.token_id for mark in marks if mark.text in family.inside_turn)
 
 
 async def _profile_template(
